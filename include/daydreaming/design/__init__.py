@@ -1,0 +1,1 @@
+"""The factorial design, pure: combinations, IDs, cells."""

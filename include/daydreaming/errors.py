@@ -1,0 +1,72 @@
+"""The errors of the package. The class decides what happens next; the message says what to do.
+
+``InputError`` and ``DesignError`` are a person's to mend, ``LLMTransientError`` is retried,
+``LLMPermanentError`` is not, ``ParseError`` marks one cell, ``StoreError`` stops the task.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class DaydreamingError(Exception):
+    """Base of every error that this package raises on purpose."""
+
+
+class InputError(DaydreamingError):
+    """Something in the inputs or parameters is wrong; holds every problem of one load.
+
+    Attributes:
+        problems: One line each: file and row, what is wrong, what to do.
+    """
+
+    def __init__(self, problems: str | Sequence[str]) -> None:
+        self.problems: tuple[str, ...] = (problems,) if isinstance(problems, str) else tuple(problems)
+        super().__init__("\n".join(self.problems))
+
+    def __reduce__(self) -> tuple[type[InputError], tuple[tuple[str, ...]]]:
+        return type(self), (self.problems,)
+
+
+class DesignError(DaydreamingError):
+    """The inputs are valid, but no plan can be made of them (too large, ambiguous IDs, …)."""
+
+
+class LLMTransientError(DaydreamingError):
+    """A call failed in a way that trying again may mend.
+
+    Attributes:
+        retry_after_s: Seconds that the provider asked to wait; None where it said nothing.
+    """
+
+    def __init__(self, message: str, retry_after_s: float | None = None) -> None:
+        self.retry_after_s = retry_after_s
+        super().__init__(message)
+
+
+class LLMPermanentError(DaydreamingError):
+    """A call failed in a way that trying again cannot mend."""
+
+
+class ParseError(DaydreamingError):
+    """An answer could not be read: no essay, or no score, where the parser looks."""
+
+
+class EssayParseError(ParseError):
+    """The essay was not found in a generator's answer."""
+
+
+class ScoreParseError(ParseError):
+    """No score, or one outside the scale, in a judge's answer."""
+
+
+class StoreError(DaydreamingError):
+    """Files or results database do not hold what they should."""
+
+
+class StaleResponseError(StoreError):
+    """A stored response was made by another request than the one that would be sent now."""
+
+
+class MissingResponseError(StoreError):
+    """An evaluation's generation has no response yet."""

@@ -1,0 +1,129 @@
+"""What the environment says: read once per use, standard library only.
+
+Every setting is an environment variable, so that the services, the command line and the
+cluster policy (which may not open Airflow connections) see the same value.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Literal
+
+from daydreaming.errors import InputError
+
+Dispatch = Literal["pool", "triggerer"]
+
+#: Slots by pool. A freed slot is refilled after about 3 s, so a pool has a few more
+#: slots than the concurrency wanted.
+DEFAULT_POOLS: Mapping[str, int] = {"llm_free": 8, "llm_paid": 32, "llm_local": 8}
+
+_PACKAGE_PARENT = Path(__file__).resolve().parents[2]
+
+
+def project_root() -> Path:
+    """The checkout that holds ``dags/``; the working directory where the package was installed alone."""
+    return _PACKAGE_PARENT if (_PACKAGE_PARENT / "dags").is_dir() else Path.cwd()
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The deployment's settings.
+
+    Attributes:
+        inputs_root: Folder that holds ``01_raw/`` and ``experiments/``.
+        data_root: Folder that all outputs are written to.
+        results_conn: The ``daydreaming_results`` connection as given (URI or JSON); '' for SQLite.
+        dispatch: ``pool``: through a worker and an Airflow pool; ``triggerer``: without workers.
+        pools: Slots by pool name.
+        nightly_schedule: Cron expression (UTC) of ``daydream_nightly``.
+        call_attempts: Attempts of one call inside the trigger before Airflow's own retries.
+        call_timeout_s: Seconds until one attempt counts as timed out.
+        task_retries: Airflow's retries of a call whose attempts were used up.
+        retry_delay: Wait before each of those.
+    """
+
+    inputs_root: Path
+    data_root: Path
+    results_conn: str = ""
+    dispatch: Dispatch = "pool"
+    pools: Mapping[str, int] = field(default_factory=lambda: dict(DEFAULT_POOLS))
+    nightly_schedule: str = "0 2 * * *"
+    call_attempts: int = 4
+    call_timeout_s: float = 600.0
+    task_retries: int = 2
+    retry_delay: timedelta = timedelta(seconds=60)
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str] | None = None) -> Settings:
+        """Read the settings.
+
+        Raises:
+            InputError: A variable has a value that is not allowed; names each such variable.
+        """
+        env = os.environ if env is None else env
+        problems: list[str] = []
+        default_root = project_root() / "data"
+        settings = cls(
+            inputs_root=Path(env.get("DAYDREAMING_INPUTS_ROOT") or default_root),
+            data_root=_local_path(env.get("DAYDREAMING_DATA_ROOT") or str(default_root), problems),
+            results_conn=env.get("AIRFLOW_CONN_DAYDREAMING_RESULTS", ""),
+            dispatch=_dispatch(env.get("DAYDREAMING_DISPATCH") or "pool", problems),
+            pools=_pools(env.get("DAYDREAMING_POOLS", ""), problems),
+            nightly_schedule=env.get("DAYDREAMING_NIGHTLY_SCHEDULE") or "0 2 * * *",
+            call_attempts=int(_number(env, "DAYDREAMING_CALL_ATTEMPTS", 4, problems)),
+            call_timeout_s=_number(env, "DAYDREAMING_CALL_TIMEOUT_S", 600, problems),
+            task_retries=int(_number(env, "DAYDREAMING_TASK_RETRIES", 2, problems, minimum=0)),
+            retry_delay=timedelta(seconds=_number(env, "DAYDREAMING_RETRY_DELAY_S", 60, problems)),
+        )
+        if problems:
+            raise InputError(problems)
+        return settings
+
+
+def _local_path(text: str, problems: list[str]) -> Path:
+    if "://" in text:
+        problems.append(
+            f"DAYDREAMING_DATA_ROOT must be a local folder for now; got {text!r}. "
+            "Object storage is not supported yet: give a path."
+        )
+    return Path(text).absolute()
+
+
+def _dispatch(text: str, problems: list[str]) -> Dispatch:
+    if text == "triggerer":
+        return "triggerer"
+    if text != "pool":
+        problems.append(f"DAYDREAMING_DISPATCH must be pool or triggerer; got {text!r}.")
+    return "pool"
+
+
+def _pools(text: str, problems: list[str]) -> dict[str, int]:
+    pools = dict(DEFAULT_POOLS)
+    for item in filter(None, (part.strip() for part in text.split(","))):
+        name, _, slots = item.partition("=")
+        if not name or not slots.isdecimal() or int(slots) < 1:
+            problems.append(
+                f"DAYDREAMING_POOLS must be NAME=SLOTS, separated by commas, slots at least 1; got {item!r}. "
+                "Example: llm_free=8,llm_paid=32."
+            )
+            continue
+        pools[name.strip()] = int(slots)
+    return pools
+
+
+def _number(
+    env: Mapping[str, str], name: str, default: float, problems: list[str], *, minimum: float = 1
+) -> float:
+    text = env.get(name) or str(default)
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not minimum <= value < float("inf"):
+        problems.append(f"{name} must be a number of at least {minimum:g}; got {text!r}.")
+        return default
+    return value
