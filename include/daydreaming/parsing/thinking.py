@@ -1,0 +1,82 @@
+"""Finds a model's thinking in its answer, so that no judge sees it and no score is read from it."""
+
+from __future__ import annotations
+
+import re
+
+from daydreaming.errors import ParseError
+
+THINKING_TAGS = ("thinking", "think", "thoughts", "thought", "reasoning", "scratchpad")
+
+_DEEPEST = 100  # no model nests so; bounds the work on hostile text
+
+# A tag ends before the next "<", and no two repeats touch: linear on any text.
+_NAMES = "|".join(THINKING_TAGS)
+_TAG = re.compile(
+    rf"<(?P<slash>\s*/|)\s*(?P<name>{_NAMES})(?=[\s/>])(?P<rest>[^<>]*)>",
+    re.IGNORECASE,
+)
+_OPENING_AT_LINE_START = re.compile(
+    rf"^[ \t]{{0,8}}<(?:{_NAMES})(?:\s[^<>]*)?>",
+    re.IGNORECASE | re.MULTILINE,
+)
+
+
+def strip_thinking(text: str) -> str:
+    """Remove every thinking block, nested ones included.
+
+    A closing tag that nothing opened ends thinking that began before the text did (chat templates
+    of several reasoning models open it in the prompt), so all that stands before it goes as well.
+
+    Raises:
+        ParseError: Thinking that is never closed, or a thinking tag that is still there afterwards.
+    """
+    kept: list[str] = []
+    opened: list[str] = []  # names, outermost first
+    position = 0
+    for tag in _TAG.finditer(text):
+        if tag["rest"].rstrip().endswith("/"):
+            continue
+        name = tag["name"].lower()
+        if not tag["slash"]:
+            if not opened:
+                kept.append(text[position : tag.start()])
+            opened.append(name)
+            if len(opened) > _DEEPEST:
+                raise ParseError(f"more than {_DEEPEST} thinking tags are opened inside each other.")
+            continue
+        if not opened:
+            kept.clear()
+        elif name in opened:
+            # Whatever was opened inside and not closed was a mention of the tag, not a block.
+            del opened[len(opened) - 1 - opened[::-1].index(name) :]
+        position = tag.end()
+    if opened:
+        raise ParseError(
+            f"<{opened[0]}> is opened and never closed, so nothing after it can be told from thinking. "
+            "The answer was probably cut off: raise the token limit and generate again."
+        )
+    kept.append(text[position:])
+    remaining = "".join(kept)
+    if _has_tag(remaining):
+        raise ParseError("thinking tags are broken or nested in a way that cannot be taken apart safely.")
+    return remaining
+
+
+def after_thinking(text: str) -> str:
+    """The part of a judge's answer that is not thinking; ``text`` may start in the middle of it.
+
+    More lenient than `strip_thinking`: a judge may mention an opening tag in a sentence, so an
+    unclosed one counts only at the start of a line, and what stands before it stays.
+    """
+    end_of_thinking = 0
+    for tag in _TAG.finditer(text):
+        if tag["slash"]:
+            end_of_thinking = tag.end()
+    answer = text[end_of_thinking:]
+    unclosed = _OPENING_AT_LINE_START.search(answer)
+    return answer[: unclosed.start()] if unclosed else answer
+
+
+def _has_tag(text: str) -> bool:
+    return any(not tag["rest"].rstrip().endswith("/") for tag in _TAG.finditer(text))
