@@ -1,0 +1,1 @@
+"""Tables of an experiment, pure: rows or frames in, frames out."""
