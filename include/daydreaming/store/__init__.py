@@ -1,0 +1,1 @@
+"""Response files and the results database."""

@@ -1,0 +1,97 @@
+"""Connections to the results database: SQLite (WAL) by default, PostgreSQL where configured."""
+
+from __future__ import annotations
+
+import json
+import os
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlsplit, urlunsplit
+
+from daydreaming.errors import InputError
+from daydreaming.settings import Settings
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+SQLITE_NAME = "results.sqlite3"
+#: How long a writer waits for another before it gives up.
+_BUSY_TIMEOUT_S = 60
+_POSTGRES_SCHEMES = ("postgres", "postgresql", "postgresql+psycopg2")
+
+
+def results_url(settings: Settings) -> str:
+    """SQLAlchemy URL of the results database.
+
+    Raises:
+        InputError: ``AIRFLOW_CONN_DAYDREAMING_RESULTS`` is neither a PostgreSQL URI nor the JSON form.
+    """
+    if not settings.results_conn:
+        return f"sqlite:///{settings.data_root / SQLITE_NAME}"
+    given = settings.results_conn.strip()
+    return _url_from_json(given) if given.startswith("{") else _url_from_uri(given)
+
+
+def engine_for(settings: Settings) -> Engine:
+    """The engine of this process; made anew after a fork, for connections must not cross one."""
+    return _engine(results_url(settings), os.getpid())
+
+
+def single_use_engine(settings: Settings) -> Engine:
+    """An engine that keeps no connection open: for processes that fork, such as the scheduler."""
+    from sqlalchemy.pool import NullPool
+
+    return _create_engine(results_url(settings), poolclass=NullPool)
+
+
+@lru_cache(maxsize=8)
+def _engine(url: str, pid: int) -> Engine:  # noqa: ARG001 - the process id is part of the cache key
+    return _create_engine(url, pool_pre_ping=True)
+
+
+def _create_engine(url: str, **options: Any) -> Engine:
+    from sqlalchemy import create_engine, event
+
+    if not url.startswith("sqlite"):
+        return create_engine(url, **options)
+    Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(url, connect_args={"timeout": _BUSY_TIMEOUT_S}, **options)
+    event.listen(engine, "connect", _prepare_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    # WAL lets readers go on while one writes; NORMAL may lose the last commits at a power cut,
+    # which the files make good again.
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=NORMAL")
+
+
+def _url_from_uri(uri: str) -> str:
+    parts = urlsplit(uri)
+    if parts.scheme not in _POSTGRES_SCHEMES or not parts.hostname or len(parts.path) < 2:
+        raise _unusable(parts.scheme or "no scheme")
+    return urlunsplit(("postgresql+psycopg2", parts.netloc, parts.path, "", ""))
+
+
+def _url_from_json(text: str) -> str:
+    try:
+        given = json.loads(text)
+    except ValueError as error:
+        raise _unusable("text that is no JSON") from error
+    if given.get("conn_type") not in _POSTGRES_SCHEMES or not given.get("host") or not given.get("schema"):
+        raise _unusable(f"conn_type {given.get('conn_type')!r}")
+    login = quote(str(given.get("login") or ""), safe="")
+    password = f":{quote(str(given['password']), safe='')}" if given.get("password") else ""
+    place = f"{given['host']}:{given.get('port') or 5432}/{given['schema']}"
+    return f"postgresql+psycopg2://{login}{password}@{place}"
+
+
+def _unusable(got: str) -> InputError:
+    # Never the value itself: it holds a password.
+    return InputError(
+        "AIRFLOW_CONN_DAYDREAMING_RESULTS must be postgresql://USER:PASSWORD@HOST:PORT/DATABASE "
+        f"or the JSON form with conn_type, host, login, password and schema; got {got}. "
+        "Unset it to use SQLite in the data root."
+    )

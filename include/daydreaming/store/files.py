@@ -1,0 +1,204 @@
+"""The data root: where each file lies, and how it is written.
+
+Every file is written whole (temporary file, then rename), so that a crash leaves the old one or
+the new one. Responses are write-once. Standard library only: every task instance imports this.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from daydreaming.errors import StoreError
+from daydreaming.inputs.records import Stage
+
+_STAGE_FOLDERS: Mapping[Stage, str] = {"generation": "03_generation", "evaluation": "04_evaluation"}
+#: Begins the names of files that are not finished yet; no ID begins so.
+_TEMPORARY_PREFIX = ".~"
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write ``text`` (UTF-8, line ends as they are), replacing what was there, never leaving half of it."""
+    temporary = _write_temporary(path, text)
+    temporary.replace(path)
+
+
+def _write_temporary(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{_TEMPORARY_PREFIX}{uuid.uuid4().hex}")
+    try:
+        with temporary.open("w", encoding="utf-8", newline="") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    return temporary
+
+
+def _write_once(path: Path, text: str) -> bool:
+    """Write unless the file is there; False where it was."""
+    temporary = _write_temporary(path, text)
+    try:
+        # A hard link fails where the name is taken; a rename would overwrite it.
+        os.link(temporary, path)
+    except FileExistsError:
+        return False
+    finally:
+        temporary.unlink(missing_ok=True)
+    return True
+
+
+@dataclass(frozen=True)
+class DataRoot:
+    """All paths below the data root."""
+
+    path: Path
+
+    def tasks(self, experiment_id: str) -> Path:
+        """Folder of an experiment's plan."""
+        return self.path / "02_tasks" / experiment_id
+
+    def parsing(self, experiment_id: str) -> Path:
+        """Folder of an experiment's scores."""
+        return self.path / "05_parsing" / experiment_id
+
+    def summary(self, experiment_id: str) -> Path:
+        """Folder of an experiment's summaries."""
+        return self.path / "06_summary" / experiment_id
+
+    def cross_experiment(self) -> Path:
+        """Folder of the tables over all experiments."""
+        return self.path / "07_cross_experiment"
+
+    def reporting(self, experiment_id: str) -> Path:
+        """Folder of an experiment's errors."""
+        return self.path / "07_reporting" / experiment_id
+
+    def combo_mappings(self) -> Path:
+        """The append-only table of stable combination IDs."""
+        return self.path / "combo_mappings.csv"
+
+    def prompt(self, stage: Stage, cell_id: str) -> Path:
+        """A rendered prompt."""
+        return self._file(stage, "prompts", cell_id)
+
+    def response(self, stage: Stage, cell_id: str) -> Path:
+        """A model's answer as it came."""
+        return self._file(stage, "responses", cell_id)
+
+    def provenance(self, stage: Stage, cell_id: str) -> Path:
+        """How the answer came to be (JSON)."""
+        return self.response(stage, cell_id).with_name(f"{cell_id}.json")
+
+    def essay(self, generation_task_id: str) -> Path:
+        """The essay cut out of a generator's answer."""
+        return self.path / "03_generation" / "parsed_generation_responses" / f"{generation_task_id}.txt"
+
+    def archived(self, stage: Stage, cell_id: str, request_hash: str) -> Path:
+        """Where a stale answer is kept."""
+        folder = self.path / "archive" / _STAGE_FOLDERS[stage] / cell_id
+        return folder / f"{request_hash or 'unknown'}.txt"
+
+    def relative(self, path: Path) -> str:
+        """``path`` as tables name it: below the data root, with forward slashes."""
+        return path.relative_to(self.path).as_posix()
+
+    def _file(self, stage: Stage, kind: str, cell_id: str) -> Path:
+        return self.path / _STAGE_FOLDERS[stage] / f"{stage}_{kind}" / f"{cell_id}.txt"
+
+    def answered_ids(self, stage: Stage) -> set[str]:
+        """IDs of all stored responses of a stage: one pass over the folder."""
+        try:
+            with os.scandir(self.response(stage, "x").parent) as entries:
+                names = [entry.name for entry in entries]
+        except FileNotFoundError:
+            return set()
+        return {n[:-4] for n in names if n.endswith(".txt") and not n.startswith(_TEMPORARY_PREFIX)}
+
+    def is_answered(self, stage: Stage, cell_id: str) -> bool:
+        """Whether a response is stored."""
+        return self.response(stage, cell_id).exists()
+
+    def read_response(self, stage: Stage, cell_id: str) -> str:
+        """The stored answer, unchanged.
+
+        Raises:
+            StoreError: It is missing or is no UTF-8.
+        """
+        return _read(self.response(stage, cell_id))
+
+    def read_provenance(self, stage: Stage, cell_id: str) -> dict[str, Any]:
+        """The record beside a response; empty where there is none (a file that a person brought).
+
+        Raises:
+            StoreError: The record is no JSON object.
+        """
+        path = self.provenance(stage, cell_id)
+        if not path.exists():
+            return {}
+        try:
+            record = json.loads(_read(path))
+        except ValueError as error:
+            raise StoreError(
+                f"{path}: not valid JSON ({error}). Restore it, or delete it to go without."
+            ) from error
+        if not isinstance(record, dict):
+            raise StoreError(f"{path}: must hold a JSON object; got {type(record).__name__}.")
+        return record
+
+    def write_response(self, stage: Stage, cell_id: str, text: str, provenance: Mapping[str, Any]) -> bool:
+        """Store an answer, once.
+
+        The record goes first: a response is there when its text is, and then its record is too.
+
+        Returns:
+            False where an answer was there already (it is kept, the new one is not stored).
+        """
+        path = self.response(stage, cell_id)
+        if path.exists():
+            return False
+        write_whole(self.provenance(stage, cell_id), _json_text(provenance))
+        return _write_once(path, text)
+
+    def archive_response(self, stage: Stage, cell_id: str, request_hash: str) -> Path:
+        """Move an answer and its record to ``archive/`` under the hash of the request that made it."""
+        target = self.archived(stage, cell_id, request_hash)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if self.provenance(stage, cell_id).exists():
+            self.provenance(stage, cell_id).replace(target.with_suffix(".json"))
+        self.response(stage, cell_id).replace(target)
+        return target
+
+    def restore_response(self, stage: Stage, cell_id: str, request_hash: str) -> bool:
+        """Bring an archived answer to this request back; False where there is none."""
+        source = self.archived(stage, cell_id, request_hash)
+        if not source.exists() or self.is_answered(stage, cell_id):
+            return False
+        self.response(stage, cell_id).parent.mkdir(parents=True, exist_ok=True)
+        if source.with_suffix(".json").exists():
+            source.with_suffix(".json").replace(self.provenance(stage, cell_id))
+        source.replace(self.response(stage, cell_id))
+        return True
+
+
+def _read(path: Path) -> str:
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            return file.read()
+    except FileNotFoundError as error:
+        raise StoreError(f"{path}: missing.") from error
+    except UnicodeDecodeError as error:
+        raise StoreError(
+            f"{path}: not UTF-8 (byte {error.start}). Delete it to have it called again."
+        ) from error
+
+
+def _json_text(record: Mapping[str, Any]) -> str:
+    return json.dumps(record, indent=2, sort_keys=True, ensure_ascii=False) + "\n"

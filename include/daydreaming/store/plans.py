@@ -1,0 +1,260 @@
+"""Runs and their plans in the results database: written once, read by every task instance."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from daydreaming.design.combinations import Combination
+from daydreaming.errors import StoreError
+from daydreaming.inputs.records import Stage
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Engine
+
+_INSERT_CHUNK = 5_000
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """One run and its frozen inputs; see ``schema.Run``."""
+
+    run_id: str
+    experiment_id: str
+    inputs_digest: str
+    inputs_path: str
+    params: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class PlannedCell:
+    """What one mapped instance is to call; see ``schema.PlannedCall``."""
+
+    stage: Stage
+    map_index: int
+    cell_id: str
+    pool: str
+    model_name: str
+    generation_task_id: str
+    combo_id: str
+    generation_template: str
+    generation_model: str
+    generation_replicate: int
+    evaluation_template: str | None = None
+    evaluation_model: str | None = None
+    evaluation_replicate: int | None = None
+
+    @property
+    def model_id(self) -> str:
+        """The model that is called, by its ID in llm_models.csv."""
+        return self.evaluation_model or self.generation_model
+
+    @property
+    def replicate(self) -> int:
+        """Replicate number within the cell's own stage, from 1."""
+        return self.evaluation_replicate or self.generation_replicate
+
+
+def insert_run(engine: Engine, run: RunRecord, now: datetime) -> RunRecord:
+    """Record a run; where it is there already, the recorded one stands (its plan never changes)."""
+    from sqlalchemy import insert
+    from sqlalchemy.exc import IntegrityError
+
+    from daydreaming.store.schema import Run
+
+    try:
+        with engine.begin() as connection:
+            connection.execute(insert(Run), {**asdict(run), "created_at": now})
+    except IntegrityError:
+        return read_run(engine, run.run_id)
+    return run
+
+
+def read_run(engine: Engine, run_id: str) -> RunRecord:
+    """A recorded run.
+
+    Raises:
+        StoreError: There is none of this name.
+    """
+    from sqlalchemy import select
+
+    from daydreaming.store.schema import Run
+
+    columns = (Run.run_id, Run.experiment_id, Run.inputs_digest, Run.inputs_path, Run.params)
+    with engine.connect() as connection:
+        row = connection.execute(select(*columns).where(Run.run_id == run_id)).one_or_none()
+    if row is None:
+        raise StoreError(
+            f"Run {run_id!r} is not in the results database: load_inputs has not succeeded for it."
+        )
+    return RunRecord(*row)
+
+
+def runs_of_experiment(engine: Engine, experiment_id: str) -> list[RunRecord]:
+    """All runs of an experiment, oldest first."""
+    from sqlalchemy import select
+
+    from daydreaming.store.schema import Run
+
+    columns = (Run.run_id, Run.experiment_id, Run.inputs_digest, Run.inputs_path, Run.params)
+    query = select(*columns).where(Run.experiment_id == experiment_id).order_by(Run.created_at, Run.run_id)
+    with engine.connect() as connection:
+        return [RunRecord(*row) for row in connection.execute(query)]
+
+
+def insert_plan(engine: Engine, run_id: str, stage: Stage, cells: Sequence[PlannedCell]) -> None:
+    """Write a run's plan for one stage, unless it is written.
+
+    Raises:
+        StoreError: A different plan is there.
+    """
+    from sqlalchemy import select
+
+    from daydreaming.store.schema import PlannedCall
+
+    known = select(PlannedCall.cell_id).where(PlannedCall.run_id == run_id, PlannedCall.stage == stage)
+    with engine.begin() as connection:
+        existing = list(connection.scalars(known.order_by(PlannedCall.map_index)))
+        if existing:
+            if existing != [cell.cell_id for cell in cells]:
+                raise StoreError(
+                    f"Run {run_id!r} has another {stage} plan already ({len(existing)} cells; "
+                    f"got {len(cells)}). A plan is fixed per run: start a new run."
+                )
+            return
+        rows = ({"run_id": run_id, **asdict(cell)} for cell in cells)
+        _insert_many(connection, PlannedCall, rows)
+
+
+def insert_combinations(engine: Engine, combinations: Iterable[Combination]) -> None:
+    """Record combinations that are not there yet."""
+    from daydreaming.store.schema import Combination as CombinationRow
+    from daydreaming.store.upsert import insert_missing
+
+    rows = [
+        {
+            "combo_id": combination.combo_id,
+            "concept_ids": list(combination.concept_ids),
+            "description_level": combination.description_level,
+            "k_max": combination.k_max,
+        }
+        for combination in combinations
+    ]
+    with engine.begin() as connection:
+        insert_missing(connection, CombinationRow, rows)
+
+
+def combinations_of_experiment(engine: Engine, experiment_id: str) -> list[Combination]:
+    """The combinations that an experiment's runs planned, by ID."""
+    from sqlalchemy import select
+
+    from daydreaming.store.schema import Combination as CombinationRow
+    from daydreaming.store.schema import PlannedCall, Run
+
+    planned = (
+        select(PlannedCall.combo_id)
+        .join(Run, Run.run_id == PlannedCall.run_id)
+        .where(Run.experiment_id == experiment_id, PlannedCall.stage == "generation")
+    )
+    row = CombinationRow
+    columns = (row.combo_id, row.concept_ids, row.description_level, row.k_max)
+    query = select(*columns).where(row.combo_id.in_(planned)).order_by(row.combo_id)
+    with engine.connect() as connection:
+        return [
+            Combination(combo_id, tuple(concept_ids), level, k_max)
+            for combo_id, concept_ids, level, k_max in connection.execute(query)
+        ]
+
+
+def read_concept_ids(engine: Engine, combo_id: str) -> tuple[str, ...]:
+    """The concepts of a combination, in order.
+
+    Raises:
+        StoreError: The combination is not recorded.
+    """
+    from sqlalchemy import select
+
+    from daydreaming.store.schema import Combination as CombinationRow
+
+    with engine.connect() as connection:
+        query = select(CombinationRow.concept_ids).where(CombinationRow.combo_id == combo_id)
+        concept_ids = connection.scalar(query)
+    if concept_ids is None:
+        raise StoreError(
+            f"Combination {combo_id} is not in the results database. Clear plan_generations of this run."
+        )
+    return tuple(concept_ids)
+
+
+def read_cell(engine: Engine, run_id: str, stage: Stage, map_index: int) -> PlannedCell:
+    """What a mapped instance is to call.
+
+    Raises:
+        StoreError: The plan has no such instance.
+    """
+    from daydreaming.store.schema import PlannedCall
+
+    where = (PlannedCall.run_id == run_id, PlannedCall.stage == stage, PlannedCall.map_index == map_index)
+    cells = _read_cells(engine, *where)
+    if not cells:
+        raise StoreError(
+            f"The results database has no plan for {stage} {map_index} of run {run_id!r}. "
+            f"Clear plan_{stage}s of this run, or start a new run."
+        )
+    return cells[0]
+
+
+def cells_of_run(engine: Engine, run_id: str, stage: Stage) -> list[PlannedCell]:
+    """A run's plan for one stage, by map index; empty where it has not been planned."""
+    from daydreaming.store.schema import PlannedCall
+
+    return _read_cells(engine, PlannedCall.run_id == run_id, PlannedCall.stage == stage)
+
+
+def cells_of_experiment(
+    engine: Engine, experiment_id: str, stage: Stage
+) -> dict[str, tuple[str, PlannedCell]]:
+    """Every cell that any run of an experiment planned, in the order planned.
+
+    Returns:
+        By cell ID: the run that planned it last, and the cell.
+    """
+    cells: dict[str, tuple[str, PlannedCell]] = {}
+    for run in runs_of_experiment(engine, experiment_id):
+        for cell in cells_of_run(engine, run.run_id, stage):
+            cells[cell.cell_id] = (run.run_id, cell)
+    return cells
+
+
+def read_places(engine: Engine, run_id: str, stage: Stage) -> dict[int, tuple[str, str]]:
+    """(cell ID, pool) by map index: what the cluster policy needs of a plan."""
+    from sqlalchemy import select
+
+    from daydreaming.store.schema import PlannedCall
+
+    columns = (PlannedCall.map_index, PlannedCall.cell_id, PlannedCall.pool)
+    query = select(*columns).where(PlannedCall.run_id == run_id, PlannedCall.stage == stage)
+    with engine.connect() as connection:
+        return {index: (cell_id, pool) for index, cell_id, pool in connection.execute(query)}
+
+
+def _read_cells(engine: Engine, *where: Any) -> list[PlannedCell]:
+    from sqlalchemy import select
+
+    from daydreaming.store.schema import PlannedCall
+
+    columns = [getattr(PlannedCall, name) for name in PlannedCell.__dataclass_fields__]
+    query = select(*columns).where(*where).order_by(PlannedCall.map_index)
+    with engine.connect() as connection:
+        return [PlannedCell(*row) for row in connection.execute(query)]
+
+
+def _insert_many(connection: Connection, table: Any, rows: Iterable[Mapping[str, Any]]) -> None:
+    from sqlalchemy import insert
+
+    remaining = iter(rows)
+    while chunk := list(islice(remaining, _INSERT_CHUNK)):
+        connection.execute(insert(table), chunk)

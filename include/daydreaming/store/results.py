@@ -1,0 +1,131 @@
+"""Rows of responses and failures in the results database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from daydreaming.inputs.records import Stage
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+#: SQLite allows 32,766 variables in a statement.
+_IN_CHUNK = 5_000
+
+
+def upsert_responses(engine: Engine, stage: Stage, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write one row per response; a row with the same ID is replaced, never repeated."""
+    from daydreaming.store.upsert import upsert
+
+    if rows:
+        with engine.begin() as connection:
+            upsert(connection, _model(stage), rows)
+
+
+def delete_responses(engine: Engine, stage: Stage, cell_ids: Iterable[str]) -> None:
+    """Remove the rows of responses whose file is gone."""
+    from sqlalchemy import delete
+
+    key = _key(stage)
+    with engine.begin() as connection:
+        for chunk in _chunks(cell_ids):
+            connection.execute(delete(_model(stage)).where(key.in_(chunk)))
+
+
+def response_exists(engine: Engine, stage: Stage, cell_id: str) -> bool:
+    """Whether a response has its row."""
+    from sqlalchemy import select
+
+    with engine.connect() as connection:
+        return connection.scalar(select(_key(stage)).where(_key(stage) == cell_id)) is not None
+
+
+def read_responses(
+    engine: Engine, stage: Stage, cell_ids: Iterable[str] | None = None
+) -> list[dict[str, Any]]:
+    """Rows of responses by ID; of all experiments where no IDs are given."""
+    from sqlalchemy import select
+
+    table = _model(stage).__table__
+    key = _key(stage)
+    query = select(table).order_by(key)
+    with engine.connect() as connection:
+        if cell_ids is None:
+            return [dict(row) for row in connection.execute(query).mappings()]
+        return [
+            dict(row)
+            for chunk in _chunks(cell_ids)
+            for row in connection.execute(query.where(key.in_(chunk))).mappings()
+        ]
+
+
+def insert_failure(engine: Engine, row: Mapping[str, Any]) -> None:
+    """Record a failed attempt."""
+    from sqlalchemy import insert
+
+    from daydreaming.store.schema import CellFailure
+
+    with engine.begin() as connection:
+        connection.execute(insert(CellFailure), dict(row))
+
+
+def read_failures(engine: Engine, experiment_id: str) -> list[dict[str, Any]]:
+    """Every failed attempt of an experiment, oldest first."""
+    from sqlalchemy import select
+
+    from daydreaming.store.schema import CellFailure
+
+    table = CellFailure.__table__
+    query = select(table).where(CellFailure.experiment_id == experiment_id).order_by(CellFailure.id)
+    with engine.connect() as connection:
+        return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def _model(stage: Stage) -> Any:
+    from daydreaming.store.schema import EvaluationResponse, GenerationResponse
+
+    return GenerationResponse if stage == "generation" else EvaluationResponse
+
+
+def _key(stage: Stage) -> Any:
+    model = _model(stage)
+    return model.generation_task_id if stage == "generation" else model.evaluation_task_id
+
+
+def _chunks(items: Iterable[str]) -> list[list[str]]:
+    listed = list(items)
+    return [listed[start : start + _IN_CHUNK] for start in range(0, len(listed), _IN_CHUNK)]
+
+
+def finally_failed(engine: Engine, experiment_id: str, stage: Stage) -> set[tuple[str, str]]:
+    """(run, cell) pairs whose last recorded failure ended the task instance's try."""
+    last: dict[tuple[str, str], bool] = {}
+    for row in read_failures(engine, experiment_id):
+        if row["stage"] == stage:
+            last[row["run_id"], row["cell_id"]] = row["final"]
+    return {pair for pair, final in last.items() if final}
+
+
+def list_experiments(engine: Engine) -> list[str]:
+    """IDs of all experiments that were started, oldest first."""
+    from sqlalchemy import func, select
+
+    from daydreaming.store.schema import Run
+
+    query = select(Run.experiment_id).group_by(Run.experiment_id).order_by(func.min(Run.created_at))
+    with engine.connect() as connection:
+        return list(connection.scalars(query))
+
+
+def count_made_by_run(engine: Engine, run_id: str) -> int:
+    """Responses that this run called for; those it reused were made by others."""
+    from sqlalchemy import func, select
+
+    total = 0
+    with engine.connect() as connection:
+        for stage in ("generation", "evaluation"):
+            model = _model(stage)
+            query = select(func.count()).select_from(model).where(model.run_id == run_id)
+            total += connection.scalar(query) or 0
+    return total

@@ -1,0 +1,185 @@
+"""Tables of the results database (SQLAlchemy 2 models).
+
+The files are the truth; these rows are derived from them, written as each answer lands, and
+every CSV table is an export of them.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, DateTime, Dialect, Float, Index, Integer, String, Text, TypeDecorator
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+ID_LENGTH = 250
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A point in time, kept as UTC; SQLite drops the zone, so it is put back when read."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        """Turn any aware time to UTC."""
+        return None if value is None else value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        """Put the zone back where the database dropped it."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Base(DeclarativeBase):
+    """Base of all tables."""
+
+    type_annotation_map = {  # noqa: RUF012 - SQLAlchemy reads it as declared
+        datetime: UtcDateTime,
+        dict[str, Any]: JSON,
+        list[str]: JSON,
+    }
+
+
+class Run(Base):
+    """One Airflow run of ``daydream_experiment`` and the frozen inputs that it works on.
+
+    Attributes:
+        inputs_path: Folder of the frozen copy, relative to the data root.
+        params: The effective parameters.
+    """
+
+    __tablename__ = "runs"
+
+    run_id: Mapped[str] = mapped_column(String(ID_LENGTH), primary_key=True)
+    experiment_id: Mapped[str] = mapped_column(String(ID_LENGTH), index=True)
+    inputs_digest: Mapped[str] = mapped_column(String(64))
+    inputs_path: Mapped[str] = mapped_column(Text)
+    params: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime]
+
+
+class Combination(Base):
+    """The concepts behind a ``combo_id``."""
+
+    __tablename__ = "combinations"
+
+    combo_id: Mapped[str] = mapped_column(String(ID_LENGTH), primary_key=True)
+    concept_ids: Mapped[list[str]]
+    description_level: Mapped[str] = mapped_column(String(20))
+    k_max: Mapped[int]
+
+
+class PlannedCall(Base):
+    """What (run, stage, map index) means. Written once, never changed: a clear next week means the same."""
+
+    __tablename__ = "planned_calls"
+
+    run_id: Mapped[str] = mapped_column(String(ID_LENGTH), primary_key=True)
+    stage: Mapped[str] = mapped_column(String(10), primary_key=True)
+    map_index: Mapped[int] = mapped_column(Integer, primary_key=True)
+    cell_id: Mapped[str] = mapped_column(String(ID_LENGTH), index=True)
+    pool: Mapped[str] = mapped_column(String(ID_LENGTH))
+    model_name: Mapped[str] = mapped_column(Text)
+    generation_task_id: Mapped[str] = mapped_column(String(ID_LENGTH))
+    combo_id: Mapped[str] = mapped_column(String(ID_LENGTH))
+    generation_template: Mapped[str] = mapped_column(String(ID_LENGTH))
+    generation_model: Mapped[str] = mapped_column(String(ID_LENGTH))
+    generation_replicate: Mapped[int]
+    evaluation_template: Mapped[str | None] = mapped_column(String(ID_LENGTH))
+    evaluation_model: Mapped[str | None] = mapped_column(String(ID_LENGTH))
+    evaluation_replicate: Mapped[int | None]
+
+
+class _Provenance:
+    """How a stored response came to be: columns that both stages share."""
+
+    experiment_id: Mapped[str] = mapped_column(String(ID_LENGTH))
+    run_id: Mapped[str] = mapped_column(String(ID_LENGTH))
+    replicate: Mapped[int]
+    response_file: Mapped[str] = mapped_column(Text)
+    response_size_bytes: Mapped[int] = mapped_column(BigInteger)
+    response_sha256: Mapped[str] = mapped_column(String(64))
+    prompt_sha256: Mapped[str | None] = mapped_column(String(64))
+    request_hash: Mapped[str | None] = mapped_column(String(64))
+    model_requested: Mapped[str | None] = mapped_column(Text)
+    model_returned: Mapped[str | None] = mapped_column(Text)
+    upstream_provider: Mapped[str | None] = mapped_column(Text)
+    response_id: Mapped[str | None] = mapped_column(Text)
+    finish_reason: Mapped[str | None] = mapped_column(Text)
+    prompt_tokens: Mapped[int | None]
+    completion_tokens: Mapped[int | None]
+    cost_usd: Mapped[float | None] = mapped_column(Float)
+    latency_s: Mapped[float | None] = mapped_column(Float)
+    attempts: Mapped[int | None]
+    started_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+
+
+class GenerationResponse(_Provenance, Base):
+    """One generator's answer; ``essay_error`` is set where no essay was found in it."""
+
+    __tablename__ = "generations"
+
+    generation_task_id: Mapped[str] = mapped_column(String(ID_LENGTH), primary_key=True)
+    combo_id: Mapped[str] = mapped_column(String(ID_LENGTH), index=True)
+    generation_template: Mapped[str] = mapped_column(String(ID_LENGTH))
+    generation_model: Mapped[str] = mapped_column(String(ID_LENGTH))
+    parser: Mapped[str] = mapped_column(String(30))
+    essay_error: Mapped[str | None] = mapped_column(Text)
+
+
+class EvaluationResponse(_Provenance, Base):
+    """One judge's answer with its score; NULL score and an error where it could not be read."""
+
+    __tablename__ = "evaluations"
+
+    evaluation_task_id: Mapped[str] = mapped_column(String(ID_LENGTH), primary_key=True)
+    generation_task_id: Mapped[str] = mapped_column(String(ID_LENGTH), index=True)
+    combo_id: Mapped[str] = mapped_column(String(ID_LENGTH))
+    generation_template: Mapped[str] = mapped_column(String(ID_LENGTH))
+    generation_model: Mapped[str] = mapped_column(String(ID_LENGTH))
+    evaluation_template: Mapped[str] = mapped_column(String(ID_LENGTH))
+    evaluation_model: Mapped[str] = mapped_column(String(ID_LENGTH))
+    parser: Mapped[str] = mapped_column(String(30))
+    score_min: Mapped[float] = mapped_column(Float)
+    score_max: Mapped[float] = mapped_column(Float)
+    score: Mapped[float | None] = mapped_column(Float)
+    score_error: Mapped[str | None] = mapped_column(Text)
+
+
+class CellFailure(Base):
+    """One failed attempt at a cell.
+
+    Attributes:
+        attempt: Number of the call, from 1; 0 where nothing was sent (no essay to judge, a stale answer).
+        final: True where this failure ended the task instance's try.
+    """
+
+    __tablename__ = "failures"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    experiment_id: Mapped[str] = mapped_column(String(ID_LENGTH))
+    run_id: Mapped[str] = mapped_column(String(ID_LENGTH))
+    stage: Mapped[str] = mapped_column(String(10))
+    cell_id: Mapped[str] = mapped_column(String(ID_LENGTH))
+    model: Mapped[str] = mapped_column(String(ID_LENGTH))
+    attempt: Mapped[int]
+    error_class: Mapped[str] = mapped_column(String(100))
+    message: Mapped[str] = mapped_column(Text)
+    final: Mapped[bool]
+    occurred_at: Mapped[datetime]
+
+    __table_args__ = (Index("ix_failures_experiment_cell", "experiment_id", "cell_id"),)
+
+
+class Claim(Base):
+    """A lease on a cell that is being called, so that nobody else calls it at the same time."""
+
+    __tablename__ = "claims"
+
+    stage: Mapped[str] = mapped_column(String(10), primary_key=True)
+    cell_id: Mapped[str] = mapped_column(String(ID_LENGTH), primary_key=True)
+    owner: Mapped[str] = mapped_column(String(64))
+    expires_at: Mapped[datetime]
