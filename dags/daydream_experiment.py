@@ -1,0 +1,161 @@
+"""Run one factorial experiment: plan, generate, evaluate, score, summarise.
+
+Concepts are combined `k_max` at a time; each combination is rendered through the generation
+templates and sent to the generation models (`generate`, one instance per call); each essay is
+rendered through the evaluation templates and sent to the judges (`evaluate`). An answer is stored
+once and never asked for again.
+
+**Something failed?** Open the red instance and read its log. Then clear the run with *only failed*:
+only what has no answer is called again, and the tables follow.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime
+from typing import Any
+
+from airflow.sdk import Asset, TriggerRule, conf, dag, task
+from airflow.sdk.exceptions import AirflowSkipException
+
+from daydreaming.operators.failures import fail_clearly
+from daydreaming.operators.form import experiment_params
+from daydreaming.operators.llm import LLMCallOperator
+from daydreaming.settings import Settings
+
+log = logging.getLogger(__name__)
+settings = Settings.from_env()
+RESULTS = Asset("daydreaming://results")
+
+
+@task
+@fail_clearly
+def load_inputs(params: dict[str, Any], run_id: str) -> str:
+    """Validate parameters and input files, and freeze a copy of them for this run."""
+    from daydreaming.operators.connections import require_connections
+    from daydreaming.pipeline.plan import start_run
+
+    run = start_run(settings, params, run_id, datetime.now(UTC))
+    require_connections(settings, run)
+    log.info("Experiment %s; inputs frozen in %s", run.experiment_id, run.inputs_path)
+    return run.experiment_id
+
+
+@task
+@fail_clearly
+def plan_generations(run_id: str) -> list[int]:
+    """Plan one generation per combination, template, model and replicate."""
+    from daydreaming.pipeline.plan import plan_generations as plan
+
+    limit = conf.getint("core", "max_map_length")
+    return plan(settings, run_id, now=datetime.now(UTC), max_instances=limit)
+
+
+@task
+@fail_clearly
+def plan_evaluations(run_id: str) -> list[int]:
+    """Plan one evaluation per generation, template, judge and replicate."""
+    from daydreaming.pipeline.plan import plan_evaluations as plan
+
+    return plan(settings, run_id, max_instances=conf.getint("core", "max_map_length"))
+
+
+@task.short_circuit(ignore_downstream_trigger_rules=True)
+@fail_clearly
+def estimate_cost(run_id: str, planned_evaluations: list[int]) -> list[int]:
+    """Say what will be called, before anything is sent; a dry run ends here.
+
+    `evaluate` is mapped over what this returns, and not over the plan itself: so it cannot run
+    where the estimate was refused, although it runs after failed generations.
+    """
+    from daydreaming.pipeline.estimate import estimate_run
+
+    estimate = estimate_run(settings, run_id)
+    for line in estimate.lines():
+        log.info(line)
+    return [] if estimate.dry_run else planned_evaluations
+
+
+@task(trigger_rule=TriggerRule.ALL_DONE)
+@fail_clearly
+def parse_scores(run_id: str) -> None:
+    """Read every verdict's score and write `parsed_scores.csv`."""
+    from daydreaming.pipeline.run_tables import is_planned, update_scores
+
+    if not is_planned(settings, run_id):
+        raise AirflowSkipException("Nothing was planned: see the log of the task that failed.")
+    log.info("%d of %d evaluations are scored", *update_scores(settings, run_id))
+
+
+@task
+@fail_clearly
+def summarize(run_id: str) -> None:
+    """Write the summaries of the experiment."""
+    from daydreaming.pipeline.run_tables import update_summaries
+
+    log.info(update_summaries(settings, run_id))
+
+
+@task(outlets=[RESULTS])
+@fail_clearly
+def append_cross_experiment() -> None:
+    """Write the tables that span all experiments."""
+    from daydreaming.pipeline.tables import write_cross_experiment
+
+    log.info("%d generations and %d evaluations over all experiments", *write_cross_experiment(settings))
+
+
+@task
+@fail_clearly
+def report(run_id: str) -> None:
+    """Write `errors.csv`: one row per failed call."""
+    from daydreaming.pipeline.run_tables import update_errors
+
+    log.info("%d failed calls", update_errors(settings, run_id))
+
+
+@task(trigger_rule=TriggerRule.ALL_DONE, outlets=[RESULTS])
+@fail_clearly
+def check_completeness(run_id: str) -> None:
+    """Bring the tables up to date, then fail the run where too many calls have no answer."""
+    from daydreaming.pipeline.run_tables import complete_run
+
+    log.info(complete_run(settings, run_id))
+
+
+@dag(
+    schedule=None,
+    doc_md=__doc__,
+    tags=["daydreaming"],
+    params=experiment_params(settings.inputs_root),
+    max_active_tasks=1024,  # the pools gate, not the DAG
+    is_paused_upon_creation=False,
+)
+def daydream_experiment() -> None:
+    experiment = load_inputs()
+    generations, evaluations = plan_generations(), plan_evaluations()
+    released = estimate_cost(planned_evaluations=evaluations)
+    experiment >> [generations, evaluations] >> released
+
+    call = {"retries": settings.task_retries, "retry_delay": settings.retry_delay}
+    generate = LLMCallOperator.partial(task_id="generate", stage="generation", **call).expand(
+        index=generations
+    )
+    evaluate = LLMCallOperator.partial(
+        task_id="evaluate", stage="evaluation", trigger_rule=TriggerRule.ALL_DONE, **call
+    ).expand(index=released)
+    complete = check_completeness()
+    (
+        released
+        >> generate
+        >> evaluate
+        >> parse_scores()
+        >> summarize()
+        >> append_cross_experiment()
+        >> report()
+        >> complete
+    )
+    [generate, evaluate] >> complete
+
+
+daydream_experiment()

@@ -1,0 +1,55 @@
+"""Start every saved experiment that says `schedule: nightly`, once per date.
+
+The experiment ID and the run ID are made of the experiment's name and the date (UTC) on which this
+run was due, so a second run for the same date starts nothing twice. The hour is a setting:
+`DAYDREAMING_NIGHTLY_SCHEDULE`, a cron expression.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime
+from typing import Any
+
+from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
+from airflow.sdk import CronTriggerTimetable, dag, task
+
+from daydreaming.operators.failures import fail_clearly
+from daydreaming.settings import Settings
+
+log = logging.getLogger(__name__)
+settings = Settings.from_env()
+
+
+@task
+@fail_clearly
+def list_nightly_experiments(dag_run: Any) -> list[dict[str, Any]]:
+    """Read which experiments run tonight; a broken file stops its own experiment alone."""
+    from daydreaming.pipeline.nightly import nightly_triggers
+
+    triggers, problems = nightly_triggers(settings, dag_run.run_after)
+    for problem in problems:
+        log.error(problem)
+    return triggers
+
+
+@dag(
+    schedule=CronTriggerTimetable(settings.nightly_schedule, timezone="UTC"),
+    start_date=datetime(2025, 1, 1, tzinfo=UTC),
+    catchup=False,
+    max_active_runs=1,
+    doc_md=__doc__,
+    tags=["daydreaming"],
+    is_paused_upon_creation=False,
+)
+def daydream_nightly() -> None:
+    TriggerDagRunOperator.partial(
+        task_id="start_experiment",
+        trigger_dag_id="daydream_experiment",
+        logical_date=None,
+        skip_when_already_exists=True,
+        map_index_template="{{ task.trigger_run_id }}",
+    ).expand_kwargs(list_nightly_experiments())
+
+
+daydream_nightly()

@@ -1,0 +1,140 @@
+"""The environment that Airflow's processes are started with: the embedded default on one machine.
+
+An Airflow setting that is set already wins over ours. Secrets are made once, kept in the Airflow
+home with mode 600, and handed over in the environment alone.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from daydreaming.settings import Settings, project_root
+
+USER = "admin"
+DEFAULT_PORT = 8080
+_SECRETS_FILE = "secrets.json"
+_PASSWORDS_FILE = "simple_auth_manager_passwords.json"
+_OPENROUTER_URL = "https://openrouter.ai/api/v1"
+
+
+@dataclass(frozen=True)
+class Home:
+    """The Airflow home of this deployment."""
+
+    path: Path
+
+    @classmethod
+    def from_env(cls) -> Home:
+        """``AIRFLOW_HOME``, else ``.airflow`` in the project."""
+        return cls(Path(os.environ.get("AIRFLOW_HOME") or project_root() / ".airflow").absolute())
+
+    @property
+    def services_file(self) -> Path:
+        """Which processes run, and where the API is."""
+        return self.path / "services.json"
+
+    def password(self) -> str:
+        """The admin's password; made where there is none."""
+        file = self.path / _PASSWORDS_FILE
+        if not file.exists():
+            _write_private(file, json.dumps({USER: secrets.token_urlsafe(12)}))
+        return str(json.loads(file.read_text(encoding="utf-8"))[USER])
+
+    def secret_settings(self) -> dict[str, str]:
+        """Fernet key, API secret and JWT secret; made where there are none."""
+        file = self.path / _SECRETS_FILE
+        if not file.exists():
+            made = {
+                "AIRFLOW__CORE__FERNET_KEY": base64.urlsafe_b64encode(os.urandom(32)).decode(),
+                "AIRFLOW__API__SECRET_KEY": secrets.token_urlsafe(32),
+                "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_urlsafe(48),
+            }
+            _write_private(file, json.dumps(made))
+        return dict(json.loads(file.read_text(encoding="utf-8")))
+
+
+def _write_private(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+def airflow_environment(
+    home: Home,
+    settings: Settings,
+    *,
+    port: int,
+    local_llm_url: str | None,
+    env: Mapping[str, str] | None = None,
+) -> dict[str, str]:
+    """Everything that Airflow's processes need in their environment.
+
+    Args:
+        home: The Airflow home.
+        settings: The deployment's settings.
+        port: Port of the API server on 127.0.0.1.
+        local_llm_url: Base URL of the local model server; None where none runs.
+        env: What to build on; the process's own environment by default.
+    """
+    given = dict(os.environ if env is None else env)
+    defaults = {
+        **_airflow_settings(home, port),
+        **home.secret_settings(),
+        **_connections(given, local_llm_url),
+    }
+    fixed = {
+        "AIRFLOW_HOME": str(home.path),
+        "DAYDREAMING_DATA_ROOT": str(settings.data_root),
+        "DAYDREAMING_INPUTS_ROOT": str(settings.inputs_root),
+        # Forked task processes use proxies and threads; macOS aborts them without this.
+        "OBJC_DISABLE_INITIALIZE_FORK_SAFETY": "YES",
+    }
+    return {**defaults, **given, **fixed}
+
+
+def _airflow_settings(home: Home, port: int) -> dict[str, str]:
+    root = project_root()
+    url = f"http://127.0.0.1:{port}"
+    values = {
+        "CORE__DAGS_FOLDER": root / "dags",
+        "CORE__PLUGINS_FOLDER": root / "plugins",
+        "CORE__LOAD_EXAMPLES": False,
+        "CORE__EXECUTOR": "LocalExecutor",
+        "CORE__PARALLELISM": 16,
+        "CORE__MAX_ACTIVE_TASKS_PER_DAG": 1024,
+        "CORE__MAX_MAP_LENGTH": 20000,
+        "CORE__EXECUTION_API_SERVER_URL": f"{url}/execution/",
+        "CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
+        "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": home.path / _PASSWORDS_FILE,
+        "API__HOST": "127.0.0.1",
+        "API__PORT": port,
+        "API__BASE_URL": url,
+        "API__WORKERS": 1,
+        "DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home.path / 'airflow.db'}",
+        "LOGGING__BASE_LOG_FOLDER": home.path / "logs",
+        "DAG_PROCESSOR__REFRESH_INTERVAL": 30,
+        "TRIGGERER__CAPACITY": 1000,
+        "USAGE_DATA_COLLECTION__ENABLED": False,
+    }
+    return {f"AIRFLOW__{name}": str(value) for name, value in values.items()}
+
+
+def _connections(given: Mapping[str, str], local_llm_url: str | None) -> dict[str, str]:
+    connections: dict[str, str] = {}
+    if local_llm_url:
+        connections["AIRFLOW_CONN_LOCAL_LLM"] = _openai_connection(local_llm_url, "not-needed")
+    if given.get("OPENROUTER_API_KEY"):
+        key = given["OPENROUTER_API_KEY"]
+        connections["AIRFLOW_CONN_OPENROUTER_DEFAULT"] = _openai_connection(_OPENROUTER_URL, key)
+    return connections
+
+
+def _openai_connection(url: str, key: str) -> str:
+    return json.dumps({"conn_type": "openai", "host": url, "password": key})

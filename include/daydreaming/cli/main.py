@@ -1,0 +1,139 @@
+"""The `daydreaming` command."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from daydreaming.errors import DaydreamingError
+from daydreaming.settings import Settings
+
+app = typer.Typer(
+    help="Factorial LLM experiments on Apache Airflow.",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help="A parameter; lists by comma. Repeatable."),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def main() -> None:
+    """Run the command; a person's mistake is one line on stderr and exit code 2."""
+    try:
+        app()
+    except DaydreamingError as error:
+        for line in str(error).splitlines():
+            print(f"Error: {line}", file=sys.stderr)  # noqa: T201
+        sys.exit(2)
+
+
+@app.command()
+def run(name: str, set_: SetOption = None) -> None:
+    """Run a saved experiment in Airflow and follow it.
+
+    Example: daydreaming run demo --set k_max=2
+    """
+    from rich.console import Console
+
+    from daydreaming.cli.run import run_experiment
+
+    if not run_experiment(Settings.from_env(), _overrides(name, set_), Console()):
+        raise typer.Exit(1)
+
+
+@app.command()
+def plan(name: str, set_: SetOption = None, as_json: JsonOption = False) -> None:
+    """Say what an experiment would call and what is answered already; calls nothing.
+
+    Example: daydreaming plan demo --set concepts=mind_wandering,economic_moat --json
+    """
+    from daydreaming.pipeline.estimate import summarize_plan, summary_json, summary_lines
+    from daydreaming.pipeline.plan import read_inputs
+
+    settings = Settings.from_env()
+    summary = summarize_plan(settings.data_root, read_inputs(settings, _overrides(name, set_)))
+    typer.echo(json.dumps(summary_json(summary)) if as_json else "\n".join(summary_lines(summary)))
+
+
+@app.command()
+def status(
+    experiment_id: Annotated[str | None, typer.Argument()] = None, as_json: JsonOption = False
+) -> None:
+    """Count answered, failed and waiting calls, by stage and model."""
+    from daydreaming.cli.status import status_json, status_text
+    from daydreaming.pipeline.status import experiment_status
+
+    rows = experiment_status(Settings.from_env(), experiment_id)
+    typer.echo(status_json(rows) if as_json else status_text(rows))
+
+
+@app.command("parse-score")
+def parse_score(
+    files: Annotated[list[str], typer.Argument(metavar="FILE...")],
+    parser: Annotated[str, typer.Option(help="in_last_line, complex or strict.")],
+    scale: Annotated[str, typer.Option(help="Lowest and highest score.")] = "0-10",
+    as_json: JsonOption = False,
+) -> None:
+    """Read the score of judges' answers, without Airflow.
+
+    Example: daydreaming parse-score --parser strict --scale 0-9 verdict.txt --json
+    """
+    from daydreaming.cli.parse_score import run_parse_score
+
+    run_parse_score(files, parser, scale, as_json, sys.stdout)
+
+
+@app.command()
+def up(
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Port of the UI; 0 for any free one.")
+    ] = None,
+    llm: Annotated[str, typer.Option(help="Model server to start: none, local or simulated.")] = "none",
+) -> None:
+    """Start Airflow on this machine, at 127.0.0.1 alone."""
+    from daydreaming.cli.up import bring_up
+
+    bring_up(port, llm, typer.echo)
+
+
+@app.command()
+def down() -> None:
+    """Stop what `up` started."""
+    from daydreaming.cli.environment import Home
+    from daydreaming.cli.services import stop
+
+    count = stop(Home.from_env())
+    typer.echo(f"Stopped {count} processes." if count else "Nothing was running.")
+
+
+@app.command()
+def demo(
+    llm: Annotated[str, typer.Option(help="local or simulated.")] = "local",
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Port of the UI; 0 for any free one.")
+    ] = None,
+) -> None:
+    """Start Airflow and a model server, run the saved experiment `demo`, and leave the UI up."""
+    from daydreaming.cli.demo import run_demo
+
+    if not run_demo(llm, port):
+        raise typer.Exit(1)
+
+
+def _overrides(name: str, assignments: list[str] | None) -> dict[str, Any]:
+    from daydreaming.inputs.params import parse_set_options
+
+    return {**parse_set_options(assignments or []), "experiment": name}
+
+
+if __name__ == "__main__":
+    main()

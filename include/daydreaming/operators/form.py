@@ -1,0 +1,86 @@
+"""The parameters of ``daydream_experiment`` as Airflow's trigger form shows them.
+
+Read when the DAG is parsed, so: the small CSVs only, standard library, and never an error. What
+is not given is null or empty here, and then the experiment file or the default decides; were the
+defaults in the form, nobody could tell 4 that a person chose from 4 that nobody touched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from airflow.sdk import Param
+
+from daydreaming.inputs.choices import form_choices
+
+
+def experiment_params(inputs_root: Path) -> dict[str, Param]:
+    """Parameters by name, with choices from the input files."""
+    choices = form_choices(inputs_root)
+    selections = {
+        "concepts": ("Concepts", choices.concepts),
+        "generation_templates": ("Generation templates", choices.generation_templates),
+        "evaluation_templates": ("Evaluation templates", choices.evaluation_templates),
+        "generation_models": ("Generation models", choices.generation_models),
+        "evaluation_models": ("Evaluation models (judges)", choices.evaluation_models),
+    }
+    return {
+        "experiment": _text(
+            "Saved experiment",
+            "A file in data/experiments. What you fill in below wins over it.",
+            examples=choices.experiments,
+        ),
+        "experiment_id": _text(
+            "Experiment ID",
+            "Names the result folders. Empty: the saved experiment's name, or one made of the run's.",
+        ),
+        "k_max": _number("Concepts per combination", "integer", 4, minimum=1),
+        "description_level": _choice("Description level", "paragraph", ("sentence", "paragraph", "article")),
+        **{name: _selection(title, labels) for name, (title, labels) in selections.items()},
+        "generation_replicates": _number("Generations per cell", "integer", 1, minimum=1),
+        "evaluation_replicates": _number("Evaluations per cell", "integer", 1, minimum=1),
+        "generation_temperature": _number("Generation temperature", "number", 0.7, minimum=0, maximum=2),
+        "evaluation_temperature": _number("Evaluation temperature", "number", 0.1, minimum=0, maximum=2),
+        "generation_max_tokens": _number("Most tokens of a generation", "integer", 8192, minimum=1),
+        "evaluation_max_tokens": _number("Most tokens of an evaluation", "integer", 2048, minimum=1),
+        "max_cost_usd": _number("Cost limit (US dollars)", "number", None, minimum=0),
+        "on_stale": _choice("Stored answer of another request", "fail", ("fail", "reuse", "archive")),
+        "max_failed_fraction": _number("Share of calls that may fail", "number", 0, minimum=0, maximum=1),
+        "dry_run": Param(
+            False, type="boolean", title="Dry run", description="Plan and estimate only; send nothing."
+        ),
+    }
+
+
+def _text(title: str, description: str, examples: list[str] | None = None) -> Param:
+    extra: dict[str, Any] = {"examples": examples} if examples else {}
+    return Param(None, type=["null", "string"], title=title, description=description, **extra)
+
+
+def _number(title: str, kind: str, default: float | None, **limits: Any) -> Param:
+    described = "Empty: no limit." if default is None else _or_default(default)
+    return Param(None, type=["null", kind], title=title, description=described, **limits)
+
+
+def _choice(title: str, default: str, values: tuple[str, ...]) -> Param:
+    return Param(
+        None, type=["null", "string"], enum=[None, *values], title=title, description=_or_default(default)
+    )
+
+
+def _selection(title: str, labels: Mapping[str, str]) -> Param:
+    extra: dict[str, Any] = {"examples": list(labels), "values_display": dict(labels)} if labels else {}
+    return Param(
+        [],
+        type="array",
+        items={"type": "string"},
+        title=title,
+        description="Empty: what the saved experiment says, else all active ones.",
+        **extra,
+    )
+
+
+def _or_default(default: float | str) -> str:
+    return f"Empty: what the saved experiment says, else {default}."

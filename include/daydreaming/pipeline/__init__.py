@@ -1,0 +1,1 @@
+"""The use cases that join inputs, design, models and store; no Airflow import."""

@@ -1,0 +1,296 @@
+"""One planned call, from the plan to the stored answer; both stages, both ways of dispatch.
+
+The steps are plain blocking functions; the trigger runs them in threads. Nothing heavy is
+imported at module level: every task instance imports this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from daydreaming.errors import DaydreamingError, EssayParseError, MissingResponseError, StaleResponseError
+from daydreaming.inputs.records import LLMModel, Stage, Template
+from daydreaming.inputs.snapshot import Inputs
+from daydreaming.llm.answer import Answer
+from daydreaming.llm.price import call_cost_usd
+from daydreaming.llm.request import ChatRequest
+from daydreaming.parsing.essay import parse_essay
+from daydreaming.pipeline.frozen import frozen_inputs
+from daydreaming.pipeline.rows import evaluation_row, generation_row
+from daydreaming.prompts.render import render_evaluation, render_generation
+from daydreaming.settings import Settings
+from daydreaming.store.database import engine_for
+from daydreaming.store.files import DataRoot, write_whole
+from daydreaming.store.plans import PlannedCell, RunRecord, read_cell, read_concept_ids, read_run
+from daydreaming.store.results import insert_failure, response_exists, upsert_responses
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+
+@dataclass(frozen=True)
+class CellCall:
+    """One planned call of one run, and where its answer belongs."""
+
+    settings: Settings
+    run: RunRecord
+    inputs: Inputs
+    cell: PlannedCell
+
+    @property
+    def files(self) -> DataRoot:
+        """The data root."""
+        return DataRoot(self.settings.data_root)
+
+    @property
+    def engine(self) -> Engine:
+        """The results database."""
+        return engine_for(self.settings)
+
+    @property
+    def stage(self) -> Stage:
+        """``generation`` or ``evaluation``."""
+        return self.cell.stage
+
+    @property
+    def template(self) -> Template:
+        """The template of this call's prompt."""
+        if self.stage == "generation":
+            return self.inputs.generation_template(self.cell.generation_template)
+        return self.inputs.evaluation_template(str(self.cell.evaluation_template))
+
+    @property
+    def model(self) -> LLMModel:
+        """The model that is called."""
+        if self.stage == "generation":
+            return self.inputs.generation_model(self.cell.generation_model)
+        return self.inputs.evaluation_model(str(self.cell.evaluation_model))
+
+
+def open_call(settings: Settings, run_id: str, stage: Stage, map_index: int) -> CellCall:
+    """Look up what a mapped instance is to call.
+
+    Raises:
+        StoreError: The run, its plan or its frozen inputs are missing.
+    """
+    engine = engine_for(settings)
+    run = read_run(engine, run_id)
+    cell = read_cell(engine, run_id, stage, map_index)
+    return CellCall(settings, run, frozen_inputs(settings.data_root, run), cell)
+
+
+def build_request(call: CellCall) -> ChatRequest:
+    """Render the prompt and put the request together; nothing is written.
+
+    Raises:
+        MissingResponseError: An evaluation's generation has no response.
+        EssayParseError: An evaluation's generation has a response without an essay.
+    """
+    params = call.inputs.params
+    return ChatRequest(
+        model=call.model.model,
+        prompt=_render(call),
+        temperature=params[f"{call.stage}_temperature"],
+        max_tokens=params[f"{call.stage}_max_tokens"],
+        extra_body=call.model.extra_body,
+    )
+
+
+def settle_stored(call: CellCall, request: ChatRequest) -> bool:
+    """Whether the wanted answer is stored; sees to its row, and to a stale answer as ``on_stale`` says.
+
+    Raises:
+        StaleResponseError: The stored answer was made by another request, and ``on_stale`` is ``fail``.
+    """
+    files, stage, cell_id = call.files, call.stage, call.cell.cell_id
+    if not files.is_answered(stage, cell_id):
+        files.restore_response(stage, cell_id, request.request_hash)
+    if not files.is_answered(stage, cell_id):
+        return False
+    stale_hash = _stale_hash(call, request)
+    if stale_hash:
+        if call.inputs.params["on_stale"] == "fail":
+            raise StaleResponseError(_stale_message(call, stale_hash, request.request_hash))
+        files.archive_response(stage, cell_id, stale_hash)
+        if not files.restore_response(stage, cell_id, request.request_hash):
+            return False
+        index_response(call)
+    elif not response_exists(call.engine, stage, cell_id):
+        index_response(call)
+    return True
+
+
+def write_prompt(call: CellCall, request: ChatRequest) -> None:
+    """Write the rendered prompt where people look for it."""
+    write_whole(call.files.prompt(call.stage, call.cell.cell_id), request.prompt)
+
+
+def record_answer(
+    call: CellCall,
+    request: ChatRequest,
+    answer: Answer,
+    *,
+    attempts: int,
+    started_at: datetime,
+    ended_at: datetime,
+) -> None:
+    """Store an answer with its provenance, then its row; an evaluation's with its score."""
+    record = _provenance(call, request, answer, attempts, started_at, ended_at)
+    call.files.write_response(call.stage, call.cell.cell_id, answer.text, record)
+    index_response(call)
+
+
+def index_response(call: CellCall) -> dict[str, Any]:
+    """Write the row of a stored response, and a generator's essay file; returns the row."""
+    row, essay = response_row(call)
+    if essay is not None:
+        write_whole(call.files.essay(call.cell.cell_id), essay)
+    upsert_responses(call.engine, call.stage, [row])
+    return row
+
+
+def response_row(call: CellCall) -> tuple[dict[str, Any], str | None]:
+    """Derive the row of a stored response from its files; a generation's essay too."""
+    files, stage, cell = call.files, call.stage, call.cell
+    text = files.read_response(stage, cell.cell_id)
+    record = files.read_provenance(stage, cell.cell_id)
+    path = files.response(stage, cell.cell_id)
+    file = {
+        "response_file": files.relative(path),
+        "experiment_id": call.run.experiment_id,
+        "run_id": call.run.run_id,
+        "ended_at": datetime.fromtimestamp(path.stat().st_mtime, UTC),
+    }
+    if stage == "generation":
+        return generation_row(cell, call.template, text, record, file)
+    return evaluation_row(cell, call.template, text, record, file), None
+
+
+def record_failure(
+    call: CellCall, error: DaydreamingError, *, attempt: int, final: bool, now: datetime
+) -> None:
+    """Record a failed attempt; ``attempt`` is 0 where nothing was sent."""
+    insert_failure(
+        call.engine,
+        {
+            "experiment_id": call.run.experiment_id,
+            "run_id": call.run.run_id,
+            "stage": call.stage,
+            "cell_id": call.cell.cell_id,
+            "model": call.cell.model_id,
+            "attempt": attempt,
+            "error_class": type(error).__name__,
+            "message": str(error),
+            "final": final,
+            "occurred_at": now,
+        },
+    )
+
+
+def _stale_hash(call: CellCall, request: ChatRequest) -> str | None:
+    """Hash of the request that made the stored answer, where that makes it unusable for this run."""
+    stored = call.files.read_provenance(call.stage, call.cell.cell_id).get("request_hash")
+    # A file without a record was brought by a person: it cannot be told stale.
+    if not stored or stored == request.request_hash or call.inputs.params["on_stale"] == "reuse":
+        return None
+    return str(stored)
+
+
+def _render(call: CellCall) -> str:
+    if call.stage == "generation":
+        return render_generation(call.template.text, _concepts(call))
+    return render_evaluation(call.template.text, _essay(call))
+
+
+def _concepts(call: CellCall) -> list[dict[str, str]]:
+    concept_ids = read_concept_ids(call.engine, call.cell.combo_id)
+    level = call.inputs.params["description_level"]
+    concepts = [call.inputs.concept(concept_id) for concept_id in concept_ids]
+    return [{"name": concept.name, "content": concept.content(level)} for concept in concepts]
+
+
+def _essay(call: CellCall) -> str:
+    generation_id = call.cell.generation_task_id
+    if not call.files.is_answered("generation", generation_id):
+        raise MissingResponseError(
+            f"Generation {generation_id} has no response, so there is nothing to judge. "
+            "Clear the failed instances of this run (only failed): generation first, then this evaluation."
+        )
+    generation = _generation_of(call)
+    request = build_request(generation)
+    stale_hash = _stale_hash(generation, request)
+    if stale_hash:
+        raise StaleResponseError(_stale_message(generation, stale_hash, request.request_hash))
+    template = generation.template
+    try:
+        return parse_essay(call.files.read_response("generation", generation_id), template.parser)
+    except EssayParseError as error:
+        raise EssayParseError(f"Generation {generation_id} has no essay to judge: {error}") from error
+
+
+def _generation_of(call: CellCall) -> CellCall:
+    cell = call.cell
+    generation = PlannedCell(
+        stage="generation",
+        map_index=-1,
+        cell_id=cell.generation_task_id,
+        pool="",
+        model_name=call.inputs.generation_model(cell.generation_model).model,
+        generation_task_id=cell.generation_task_id,
+        combo_id=cell.combo_id,
+        generation_template=cell.generation_template,
+        generation_model=cell.generation_model,
+        generation_replicate=cell.generation_replicate,
+    )
+    return replace(call, cell=generation)
+
+
+def _provenance(
+    call: CellCall,
+    request: ChatRequest,
+    answer: Answer,
+    attempts: int,
+    started_at: datetime,
+    ended_at: datetime,
+) -> Mapping[str, Any]:
+    cost_usd, cost_source = answer.cost_usd, "provider"
+    if cost_usd is None:
+        cost_usd = call_cost_usd(call.model, answer.prompt_tokens, answer.completion_tokens)
+        cost_source = "llm_models.csv" if cost_usd is not None else "unknown"
+    return {
+        "stage": call.stage,
+        "cell_id": call.cell.cell_id,
+        "experiment_id": call.run.experiment_id,
+        "run_id": call.run.run_id,
+        "prompt_sha256": request.prompt_sha256,
+        "request": request.parameters(),
+        "request_hash": request.request_hash,
+        "model_id": call.model.id,
+        "model_requested": request.model,
+        "model_returned": answer.model_returned,
+        "conn_id": call.model.conn_id,
+        "upstream_provider": answer.upstream_provider,
+        "response_id": answer.response_id,
+        "finish_reason": answer.finish_reason,
+        "prompt_tokens": answer.prompt_tokens,
+        "completion_tokens": answer.completion_tokens,
+        "cost_usd": cost_usd,
+        "cost_source": cost_source,
+        "latency_s": round((ended_at - started_at) / timedelta(seconds=1), 3),
+        "attempts": attempts,
+        "started_at": started_at.isoformat(),
+        "ended_at": ended_at.isoformat(),
+    }
+
+
+def _stale_message(call: CellCall, stored_hash: str, wanted_hash: str) -> str:
+    path = call.files.response(call.stage, call.cell.cell_id)
+    return (
+        f"{call.files.relative(path)} is stale: it answers another request ({stored_hash[:12]}) than the one "
+        f"that would be sent now ({wanted_hash[:12]}); its prompt, model or parameters have changed. Set "
+        "on_stale to 'archive' to keep it aside and call again, to 'reuse' to take it as it is, or give the "
+        "changed template or model an ID of its own."
+    )

@@ -1,0 +1,121 @@
+"""Whether a run has what it planned, and what to do where it has not."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from daydreaming.settings import Settings
+from daydreaming.store.database import engine_for
+from daydreaming.store.files import DataRoot
+from daydreaming.store.plans import PlannedCell, cells_of_run
+from daydreaming.store.results import read_responses
+
+
+@dataclass(frozen=True)
+class StageCount:
+    """Cells of one stage of a run.
+
+    Attributes:
+        blocked: Evaluations that cannot be made, for no essay was found in their generation's
+            answer; neither answered nor failed.
+    """
+
+    planned: int
+    answered: int
+    blocked: int = 0
+
+    @property
+    def failed(self) -> int:
+        """Calls that have no answer."""
+        return self.planned - self.answered - self.blocked
+
+
+@dataclass(frozen=True)
+class Completeness:
+    """How complete a run is, by stage."""
+
+    generation: StageCount
+    evaluation: StageCount
+
+    @property
+    def planned(self) -> int:
+        """Calls planned in both stages."""
+        return self.generation.planned + self.evaluation.planned
+
+    @property
+    def failed(self) -> int:
+        """Calls without an answer in both stages."""
+        return self.generation.failed + self.evaluation.failed
+
+    @property
+    def failed_fraction(self) -> float:
+        """Failed calls per planned call; 0 where nothing was planned."""
+        return self.failed / self.planned if self.planned else 0.0
+
+
+def count_run(settings: Settings, run_id: str) -> Completeness:
+    """Count a run's cells against the stored responses."""
+    engine, files = engine_for(settings), DataRoot(settings.data_root)
+    generations = cells_of_run(engine, run_id, "generation")
+    evaluations = cells_of_run(engine, run_id, "evaluation")
+    ids = [cell.cell_id for cell in generations]
+    no_essay = {
+        row["generation_task_id"] for row in read_responses(engine, "generation", ids) if row["essay_error"]
+    }
+    return count_cells(
+        generations, evaluations, files.answered_ids("generation"), files.answered_ids("evaluation"), no_essay
+    )
+
+
+def count_cells(
+    generations: Sequence[PlannedCell],
+    evaluations: Sequence[PlannedCell],
+    answered_generations: Collection[str],
+    answered_evaluations: Collection[str],
+    no_essay: Collection[str],
+) -> Completeness:
+    """Count planned cells. PURE.
+
+    Args:
+        generations: Planned.
+        evaluations: Planned.
+        answered_generations: IDs that have a response.
+        answered_evaluations: IDs that have a response.
+        no_essay: IDs of generations in whose response no essay was found.
+    """
+    open_evaluations = [cell for cell in evaluations if cell.cell_id not in answered_evaluations]
+    return Completeness(
+        generation=StageCount(
+            planned=len(generations),
+            answered=sum(cell.cell_id in answered_generations for cell in generations),
+        ),
+        evaluation=StageCount(
+            planned=len(evaluations),
+            answered=len(evaluations) - len(open_evaluations),
+            blocked=sum(cell.generation_task_id in no_essay for cell in open_evaluations),
+        ),
+    )
+
+
+def describe(completeness: Completeness) -> str:
+    """The counts in one line."""
+    generation, evaluation = completeness.generation, completeness.evaluation
+    line = (
+        f"generations: {generation.answered} of {generation.planned} answered; "
+        f"evaluations: {evaluation.answered} of {evaluation.planned} answered"
+    )
+    if evaluation.blocked:
+        line += f", {evaluation.blocked} not possible (no essay found in the generator's answer)"
+    return line
+
+
+def incomplete_message(completeness: Completeness, max_failed_fraction: float) -> str:
+    """Why a run fails, and what to do."""
+    return (
+        f"{completeness.failed} of {completeness.planned} calls have no answer "
+        f"(generation {completeness.generation.failed} of {completeness.generation.planned}, "
+        f"evaluation {completeness.evaluation.failed} of {completeness.evaluation.planned}): "
+        f"{completeness.failed_fraction:.1%}, allowed are {max_failed_fraction:.1%} (max_failed_fraction). "
+        "Open a failed instance to read why; clear this run with 'only failed' to call what is missing again."
+    )

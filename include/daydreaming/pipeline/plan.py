@@ -1,0 +1,264 @@
+"""Start a run: read and freeze its inputs, plan its calls, write the plan where all can see it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from daydreaming.design.cells import Evaluation, Generation, PlanSize, check_plan_size, plan_size
+from daydreaming.design.cells import plan_evaluations as cross_evaluations
+from daydreaming.design.cells import plan_generations as cross_generations
+from daydreaming.design.combinations import Combination, combine
+from daydreaming.inputs.snapshot import Inputs
+from daydreaming.pipeline.frozen import frozen_inputs
+from daydreaming.settings import Settings
+from daydreaming.store.database import engine_for
+from daydreaming.store.files import DataRoot
+from daydreaming.store.plans import (
+    PlannedCell,
+    RunRecord,
+    cells_of_experiment,
+    combinations_of_experiment,
+    insert_combinations,
+    insert_plan,
+    insert_run,
+    read_run,
+)
+
+_NOT_ALLOWED_IN_ID = re.compile(r"[^A-Za-z0-9._-]+")
+_EXPERIMENT_ID_LENGTH = 100
+_DIGEST_CHARS = 12
+
+
+def read_inputs(settings: Settings, overrides: Mapping[str, Any]) -> Inputs:
+    """Validate parameters and inputs; writes nothing.
+
+    Args:
+        settings: The deployment's settings.
+        overrides: Parameters that were given; they win over the experiment file's.
+
+    Raises:
+        InputError: Names every problem.
+    """
+    from daydreaming.inputs.load import load_inputs
+    from daydreaming.inputs.params import resolve_params
+
+    params = resolve_params(overrides, settings.inputs_root / "experiments")
+    return load_inputs(settings.inputs_root, params, pools=settings.pools)
+
+
+def experiment_id_of(inputs: Inputs, run_id: str) -> str:
+    """The ID given, else the experiment file's name, else one made of the run's."""
+    given = inputs.params.get("experiment_id") or inputs.params.get("experiment")
+    return str(given) if given else _NOT_ALLOWED_IN_ID.sub("-", run_id)[:_EXPERIMENT_ID_LENGTH]
+
+
+def start_run(settings: Settings, overrides: Mapping[str, Any], run_id: str, now: datetime) -> RunRecord:
+    """Read the inputs, freeze a copy of them for this run, and record the run.
+
+    A run that was recorded before keeps its frozen inputs, whatever the files say now.
+
+    Raises:
+        InputError: Names every problem of parameters and inputs.
+    """
+    from daydreaming.store.input_copy import copy_inputs
+    from daydreaming.store.migrate import upgrade_database
+
+    upgrade_database(settings)
+    inputs = read_inputs(settings, overrides)
+    experiment_id = experiment_id_of(inputs, run_id)
+    files = DataRoot(settings.data_root)
+    folder = files.tasks(experiment_id) / "inputs" / inputs.digest[:_DIGEST_CHARS]
+    copy_inputs(inputs, folder)
+    run = RunRecord(run_id, experiment_id, inputs.digest, files.relative(folder), inputs.params)
+    return insert_run(engine_for(settings), run, now)
+
+
+def design_generations(inputs: Inputs) -> tuple[list[Combination], list[Generation]]:
+    """Combinations and planned generations of some inputs. PURE.
+
+    Raises:
+        DesignError: Two cells would share an ID.
+    """
+    params = inputs.params
+    concept_ids = [concept.concept_id for concept in inputs.concepts]
+    combinations = combine(concept_ids, params["k_max"], params["description_level"])
+    templates = [template.template_id for template in inputs.generation_templates]
+    generations = cross_generations(
+        combinations, templates, inputs.generation_models, params["generation_replicates"]
+    )
+    return combinations, generations
+
+
+def design_evaluations(inputs: Inputs, generations: Sequence[Generation]) -> list[Evaluation]:
+    """Planned evaluations of some generations. PURE.
+
+    Raises:
+        DesignError: Two cells would share an ID.
+    """
+    templates = [template.template_id for template in inputs.evaluation_templates]
+    return cross_evaluations(
+        generations, templates, inputs.evaluation_models, inputs.params["evaluation_replicates"]
+    )
+
+
+def plan_generations(settings: Settings, run_id: str, *, now: datetime, max_instances: int) -> list[int]:
+    """Plan a run's generations: database, ``02_tasks`` and ``combo_mappings.csv``.
+
+    Args:
+        settings: The deployment's settings.
+        run_id: A run that ``start_run`` has recorded.
+        now: Time of the mapping rows.
+        max_instances: Most instances that Airflow maps in one run (``[core] max_map_length``).
+
+    Returns:
+        Map indices, to map over.
+
+    Raises:
+        DesignError: More cells than ``max_instances``, or an ID collision.
+    """
+    from daydreaming.store.combo_mappings import append_combo_mappings
+
+    run = read_run(engine_for(settings), run_id)
+    inputs = frozen_inputs(settings.data_root, run)
+    check_plan_size(size_of_plan(inputs), max_instances)
+    combinations, generations = design_generations(inputs)
+    engine = engine_for(settings)
+    append_combo_mappings(DataRoot(settings.data_root).combo_mappings(), combinations, now)
+    insert_combinations(engine, combinations)
+    pools = {model.id: model.pool for model in inputs.generation_models}
+    cells = [_generation_cell(index, item, pools) for index, item in enumerate(generations)]
+    insert_plan(engine, run_id, "generation", cells)
+    _write_generation_tables(settings, run, inputs)
+    return list(range(len(cells)))
+
+
+def plan_evaluations(settings: Settings, run_id: str, *, max_instances: int) -> list[int]:
+    """Plan a run's evaluations, as above."""
+    run = read_run(engine_for(settings), run_id)
+    inputs = frozen_inputs(settings.data_root, run)
+    check_plan_size(size_of_plan(inputs), max_instances)
+    _, generations = design_generations(inputs)
+    by_id = {generation.generation_task_id: generation for generation in generations}
+    pools = {model.id: model.pool for model in inputs.evaluation_models}
+    cells = [
+        _evaluation_cell(index, item, by_id[item.generation_task_id], pools)
+        for index, item in enumerate(design_evaluations(inputs, generations))
+    ]
+    insert_plan(engine_for(settings), run_id, "evaluation", cells)
+    _write_evaluation_table(settings, run)
+    return list(range(len(cells)))
+
+
+def size_of_plan(inputs: Inputs) -> PlanSize:
+    """How many cells some inputs make, without making them. PURE."""
+    params = inputs.params
+    return plan_size(
+        len(inputs.concepts),
+        params["k_max"],
+        generation_levels=(
+            len(inputs.generation_templates),
+            len(inputs.generation_models),
+            params["generation_replicates"],
+        ),
+        evaluation_levels=(
+            len(inputs.evaluation_templates),
+            len(inputs.evaluation_models),
+            params["evaluation_replicates"],
+        ),
+    )
+
+
+def _write_generation_tables(settings: Settings, run: RunRecord, inputs: Inputs) -> None:
+    from daydreaming.store.task_tables import write_generation_csvs
+
+    engine, experiment_id = engine_for(settings), run.experiment_id
+    level = inputs.params["description_level"]
+    with _experiment_lock(settings, experiment_id) as folder:
+        cells = cells_of_experiment(engine, experiment_id, "generation").values()
+        write_generation_csvs(
+            folder,
+            combinations_of_experiment(engine, experiment_id),
+            (_generation(cell) for _, cell in cells),
+            {concept.concept_id: concept.content(level) for concept in inputs.concepts},
+        )
+
+
+def _write_evaluation_table(settings: Settings, run: RunRecord) -> None:
+    from daydreaming.store.task_tables import write_evaluation_csv
+
+    with _experiment_lock(settings, run.experiment_id) as folder:
+        cells = cells_of_experiment(engine_for(settings), run.experiment_id, "evaluation").values()
+        write_evaluation_csv(folder, (_evaluation(cell) for _, cell in cells))
+
+
+@contextmanager
+def _experiment_lock(settings: Settings, experiment_id: str) -> Iterator[Path]:
+    """Hold an experiment's task tables: they show what all its runs planned, so runs take turns."""
+    from filelock import FileLock
+
+    folder = DataRoot(settings.data_root).tasks(experiment_id)
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / ".lock"):
+        yield folder
+
+
+def _generation(cell: PlannedCell) -> Generation:
+    return Generation(
+        cell.cell_id,
+        cell.combo_id,
+        cell.generation_template,
+        cell.generation_model,
+        cell.model_name,
+        cell.generation_replicate,
+    )
+
+
+def _evaluation(cell: PlannedCell) -> Evaluation:
+    return Evaluation(
+        cell.cell_id,
+        cell.generation_task_id,
+        str(cell.evaluation_template),
+        str(cell.evaluation_model),
+        cell.model_name,
+        cell.replicate,
+    )
+
+
+def _generation_cell(index: int, item: Generation, pools: Mapping[str, str]) -> PlannedCell:
+    return PlannedCell(
+        stage="generation",
+        map_index=index,
+        cell_id=item.generation_task_id,
+        pool=pools[item.generation_model],
+        model_name=item.generation_model_name,
+        generation_task_id=item.generation_task_id,
+        combo_id=item.combo_id,
+        generation_template=item.generation_template,
+        generation_model=item.generation_model,
+        generation_replicate=item.replicate,
+    )
+
+
+def _evaluation_cell(
+    index: int, item: Evaluation, generation: Generation, pools: Mapping[str, str]
+) -> PlannedCell:
+    return PlannedCell(
+        stage="evaluation",
+        map_index=index,
+        cell_id=item.evaluation_task_id,
+        pool=pools[item.evaluation_model],
+        model_name=item.evaluation_model_name,
+        generation_task_id=item.generation_task_id,
+        combo_id=generation.combo_id,
+        generation_template=generation.generation_template,
+        generation_model=generation.generation_model,
+        generation_replicate=generation.replicate,
+        evaluation_template=item.evaluation_template,
+        evaluation_model=item.evaluation_model,
+        evaluation_replicate=item.replicate,
+    )

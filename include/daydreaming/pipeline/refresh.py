@@ -1,0 +1,88 @@
+"""Bring the rows of an experiment in line with its response files.
+
+The files are the truth: a response that landed without its row (a crash between the two, an
+answer that another experiment had bought) gets one, a row whose file a person deleted goes, and
+essays and scores are read again by the parsers of the run that planned them last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from daydreaming.inputs.records import Stage
+from daydreaming.pipeline.call import CellCall, response_row
+from daydreaming.pipeline.frozen import frozen_inputs
+from daydreaming.settings import Settings
+from daydreaming.store.database import engine_for
+from daydreaming.store.files import DataRoot, write_whole
+from daydreaming.store.plans import cells_of_experiment, runs_of_experiment
+from daydreaming.store.results import delete_responses, read_responses, upsert_responses
+
+_UPSERT_CHUNK = 500
+_STAGES: tuple[Stage, ...] = ("generation", "evaluation")
+
+
+@dataclass(frozen=True)
+class ExperimentRows:
+    """An experiment's plan beside the rows of its responses.
+
+    Attributes:
+        calls: Every planned call by stage and cell ID, in the order planned.
+        rows: By stage and cell ID; answered cells only.
+    """
+
+    calls: Mapping[Stage, Mapping[str, CellCall]]
+    rows: Mapping[Stage, Mapping[str, Mapping[str, Any]]]
+
+
+def refresh_rows(settings: Settings, experiment_id: str) -> ExperimentRows:
+    """Derive every row of an experiment from its files again; write those that differ.
+
+    Raises:
+        StoreError: A response file is no UTF-8, or frozen inputs are gone.
+    """
+    calls = {stage: _calls(settings, experiment_id, stage) for stage in _STAGES}
+    rows = {stage: _refresh_stage(settings, stage, calls[stage]) for stage in _STAGES}
+    return ExperimentRows(calls, rows)
+
+
+def _calls(settings: Settings, experiment_id: str, stage: Stage) -> dict[str, CellCall]:
+    engine = engine_for(settings)
+    runs = {run.run_id: run for run in runs_of_experiment(engine, experiment_id)}
+    inputs = {run_id: frozen_inputs(settings.data_root, run) for run_id, run in runs.items()}
+    return {
+        cell_id: CellCall(settings, runs[run_id], inputs[run_id], cell)
+        for cell_id, (run_id, cell) in cells_of_experiment(engine, experiment_id, stage).items()
+    }
+
+
+def _refresh_stage(
+    settings: Settings, stage: Stage, calls: Mapping[str, CellCall]
+) -> dict[str, Mapping[str, Any]]:
+    engine, files = engine_for(settings), DataRoot(settings.data_root)
+    known = {row[f"{stage}_task_id"]: row for row in read_responses(engine, stage, calls)}
+    answered = files.answered_ids(stage)
+    rows: dict[str, Mapping[str, Any]] = {}
+    changed: list[Mapping[str, Any]] = []
+    for cell_id, row, essay in _derived(stage, calls, answered):
+        rows[cell_id] = row
+        if row != known.get(cell_id):
+            changed.append(row)
+        if essay is not None and not files.essay(cell_id).exists():
+            write_whole(files.essay(cell_id), essay)
+    for start in range(0, len(changed), _UPSERT_CHUNK):
+        upsert_responses(engine, stage, changed[start : start + _UPSERT_CHUNK])
+    delete_responses(engine, stage, known.keys() - answered)
+    return rows
+
+
+def _derived(
+    stage: Stage, calls: Mapping[str, CellCall], answered: set[str]
+) -> Iterator[tuple[str, dict[str, Any], str | None]]:
+    """One file at a time: constant memory but for the rows."""
+    for cell_id, call in calls.items():
+        if cell_id in answered:
+            row, essay = response_row(call)
+            yield cell_id, row, essay if stage == "generation" else None

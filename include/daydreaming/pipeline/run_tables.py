@@ -1,0 +1,59 @@
+"""The tables' tasks of a run: each can run twice and leave the same files."""
+
+from __future__ import annotations
+
+from daydreaming.errors import StoreError
+from daydreaming.pipeline.completeness import count_run, describe, incomplete_message
+from daydreaming.pipeline.tables import write_all_tables, write_errors, write_scores, write_summaries
+from daydreaming.settings import Settings
+from daydreaming.store.database import engine_for
+from daydreaming.store.plans import RunRecord, cells_of_run, read_run
+
+
+def is_planned(settings: Settings, run_id: str) -> bool:
+    """Whether both stages of the run have a plan."""
+    engine = engine_for(settings)
+    return bool(cells_of_run(engine, run_id, "generation") and cells_of_run(engine, run_id, "evaluation"))
+
+
+def update_scores(settings: Settings, run_id: str) -> tuple[int, int]:
+    """Write ``parsed_scores.csv``; returns how many evaluations are scored and planned."""
+    scores = write_scores(settings, _run(settings, run_id).experiment_id)
+    return int(scores["score"].notna().sum()), len(scores)
+
+
+def update_summaries(settings: Settings, run_id: str) -> str:
+    """Write the summaries; returns them as a short text."""
+    from daydreaming.analysis.leaderboard import summary_text
+
+    experiment_id = _run(settings, run_id).experiment_id
+    return summary_text(write_summaries(settings, experiment_id, write_scores(settings, experiment_id)))
+
+
+def update_errors(settings: Settings, run_id: str) -> int:
+    """Write ``errors.csv``; returns how many calls failed."""
+    return write_errors(settings, _run(settings, run_id).experiment_id)
+
+
+def complete_run(settings: Settings, run_id: str) -> str:
+    """Bring every table up to date, then judge the run.
+
+    Returns:
+        The counts in one line.
+
+    Raises:
+        StoreError: Nothing was planned, or more than ``max_failed_fraction`` of the calls have no answer.
+    """
+    if not is_planned(settings, run_id):
+        raise StoreError("Nothing was planned: see the log of the first task of this run that failed.")
+    run = _run(settings, run_id)
+    completeness = count_run(settings, run_id)
+    write_all_tables(settings, run.experiment_id)
+    limit = run.params["max_failed_fraction"]
+    if completeness.failed_fraction > limit:
+        raise StoreError(incomplete_message(completeness, limit))
+    return describe(completeness)
+
+
+def _run(settings: Settings, run_id: str) -> RunRecord:
+    return read_run(engine_for(settings), run_id)

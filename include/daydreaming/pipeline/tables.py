@@ -1,0 +1,171 @@
+"""Write the tables of an experiment, and those that span all experiments."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from daydreaming.inputs.records import Stage
+from daydreaming.pipeline.refresh import ExperimentRows, refresh_rows
+from daydreaming.settings import Settings
+from daydreaming.store.database import engine_for
+from daydreaming.store.files import DataRoot, write_whole
+from daydreaming.store.plans import PlannedCell, combinations_of_experiment
+from daydreaming.store.results import read_failures, read_responses
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pandas as pd
+
+_ERROR_COLUMNS = (
+    "cell_id",
+    "stage",
+    "model",
+    "attempt",
+    "error_class",
+    "message",
+    "occurred_at",
+    "run_id",
+)
+
+
+def write_scores(settings: Settings, experiment_id: str) -> pd.DataFrame:
+    """Bring rows up to date with the files, then write ``parsed_scores.csv``; returns it."""
+    from daydreaming.analysis.scores import parsed_scores
+
+    rows = refresh_rows(settings, experiment_id)
+    combinations = combinations_of_experiment(engine_for(settings), experiment_id)
+    levels = {c.combo_id: (c.description_level, c.k_max) for c in combinations}
+    scores = parsed_scores(_score_rows(DataRoot(settings.data_root), rows, levels))
+    _export(DataRoot(settings.data_root).parsing(experiment_id) / "parsed_scores.csv", scores)
+    return scores
+
+
+def write_summaries(settings: Settings, experiment_id: str, scores: pd.DataFrame) -> pd.DataFrame:
+    """Write every summary of ``parsed_scores``; returns ``final_results``."""
+    from daydreaming.analysis.agreement import evaluator_agreement
+    from daydreaming.analysis.final_results import final_results
+    from daydreaming.analysis.pivots import (
+        evaluation_model_template_pivot,
+        generation_scores_pivot,
+        perfect_score_paths,
+    )
+    from daydreaming.analysis.variance import comprehensive_variance
+
+    files = DataRoot(settings.data_root)
+    summary, parsing = files.summary(experiment_id), files.parsing(experiment_id)
+    final = final_results(scores)
+    _export(summary / "final_results.csv", final)
+    _export(summary / "perfect_score_paths.csv", perfect_score_paths(scores))
+    _export(summary / "generation_scores_pivot.csv", generation_scores_pivot(scores))
+    _export(summary / "evaluation_model_template_pivot.csv", evaluation_model_template_pivot(scores))
+    _export(parsing / "evaluator_agreement_analysis.csv", evaluator_agreement(scores))
+    _export(parsing / "comprehensive_variance_analysis.csv", comprehensive_variance(scores))
+    return final
+
+
+def write_cross_experiment(settings: Settings) -> tuple[int, int]:
+    """Write the two tables over all experiments, whole; returns their row counts."""
+    from filelock import FileLock
+
+    from daydreaming.analysis.cross_experiment import evaluation_results, generation_results
+
+    engine, folder = engine_for(settings), DataRoot(settings.data_root).cross_experiment()
+    folder.mkdir(parents=True, exist_ok=True)
+    # Rows are read under the lock, so that the last to write is the last to have read.
+    with FileLock(folder / ".lock"):
+        generations = generation_results(map(_generation_result, read_responses(engine, "generation")))
+        evaluations = evaluation_results(map(_evaluation_result, read_responses(engine, "evaluation")))
+        _export(folder / "generation_results.csv", generations)
+        _export(folder / "evaluation_results.csv", evaluations)
+    return len(generations), len(evaluations)
+
+
+def write_errors(settings: Settings, experiment_id: str) -> int:
+    """Write ``errors.csv``: one row per failed call; returns how many."""
+    import pandas as pd
+
+    failures = [row for row in read_failures(engine_for(settings), experiment_id) if row["attempt"] > 0]
+    table = pd.DataFrame(failures, columns=list(_ERROR_COLUMNS)).rename(columns={"occurred_at": "time"})
+    table["time"] = [row["occurred_at"].isoformat() for row in failures]
+    _export(DataRoot(settings.data_root).reporting(experiment_id) / "errors.csv", table)
+    return len(failures)
+
+
+def write_all_tables(settings: Settings, experiment_id: str) -> pd.DataFrame:
+    """Every table anew from files and rows; returns ``final_results``."""
+    scores = write_scores(settings, experiment_id)
+    final = write_summaries(settings, experiment_id, scores)
+    write_cross_experiment(settings)
+    write_errors(settings, experiment_id)
+    return final
+
+
+def _export(path: Path, frame: pd.DataFrame) -> None:
+    from daydreaming.analysis.export import csv_text
+
+    write_whole(path, csv_text(frame))
+
+
+def _score_rows(
+    files: DataRoot, experiment: ExperimentRows, levels: Mapping[str, tuple[str, int]]
+) -> Iterator[dict[str, Any]]:
+    for call in experiment.calls["evaluation"].values():
+        cell, template = call.cell, call.template
+        row = experiment.rows["evaluation"].get(cell.cell_id, {})
+        generation = experiment.rows["generation"].get(cell.generation_task_id)
+        description_level, k_max = levels[cell.combo_id]
+        yield {
+            "combo_id": cell.combo_id,
+            "generation_template": cell.generation_template,
+            "generation_model": cell.generation_model,
+            "evaluation_template": cell.evaluation_template,
+            "evaluation_model": cell.evaluation_model,
+            "score": row.get("score"),
+            "error": row.get("score_error") or _why_unscored(cell, row, generation),
+            "evaluation_response_path": _path(files, "evaluation", cell.cell_id, row),
+            "evaluation_task_id": cell.cell_id,
+            "generation_task_id": cell.generation_task_id,
+            "generation_replicate": cell.generation_replicate,
+            "evaluation_replicate": cell.evaluation_replicate,
+            "parser": template.parser,
+            "score_min": template.score_min,
+            "score_max": template.score_max,
+            "generation_response_path": _path(files, "generation", cell.generation_task_id, generation),
+            "description_level": description_level,
+            "k_max": k_max,
+        }
+
+
+def _path(files: DataRoot, stage: Stage, cell_id: str, row: Mapping[str, Any] | None) -> str:
+    return files.relative(files.response(stage, cell_id)) if row else ""
+
+
+def _why_unscored(cell: PlannedCell, row: Mapping[str, Any], generation: Mapping[str, Any] | None) -> str:
+    if row:
+        return ""
+    if generation is None:
+        return f"not evaluated: generation {cell.generation_task_id} has no response"
+    if generation["essay_error"]:
+        return f"not evaluated: no essay found in the generation ({generation['essay_error']})"
+    return "not evaluated: the judge has not answered"
+
+
+def _generation_result(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        **row,
+        "generation_status": "parse_failure" if row["essay_error"] else "success",
+        "generation_timestamp": row["ended_at"],
+        "response_file": row["response_file"],
+    }
+
+
+def _evaluation_result(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        **row,
+        "evaluation_status": "unscored" if row["score"] is None else "success",
+        "evaluation_timestamp": row["ended_at"],
+        "eval_response_file": row["response_file"],
+        "eval_response_size_bytes": row["response_size_bytes"],
+    }

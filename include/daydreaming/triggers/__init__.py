@@ -1,0 +1,1 @@
+"""Airflow's edge on the triggerer's side."""

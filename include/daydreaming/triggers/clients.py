@@ -1,0 +1,62 @@
+"""One HTTP client per triggerer process and connection, shared by all its calls."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
+
+from daydreaming.errors import InputError
+
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI
+
+#: Kept with the loop that it belongs to: a client's connections cannot be used from another.
+_clients: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, asyncio.Task[AsyncOpenAI]]] = (
+    WeakKeyDictionary()
+)
+
+
+async def shared_client(conn_id: str) -> AsyncOpenAI:
+    """The client of an Airflow connection; retrying is left to the trigger.
+
+    Raises:
+        InputError: The connection is not defined or has no usable settings.
+    """
+    clients = _clients.setdefault(asyncio.get_running_loop(), {})
+    if conn_id not in clients:
+        # A task, and not its result: calls that come meanwhile wait for the same client.
+        clients[conn_id] = asyncio.ensure_future(_connect(conn_id))
+    try:
+        return await asyncio.shield(clients[conn_id])
+    except Exception:
+        clients.pop(conn_id, None)
+        raise
+
+
+def forget_client(conn_id: str) -> None:
+    """Read the connection anew at the next call: its key may have been changed."""
+    _clients.get(asyncio.get_running_loop(), {}).pop(conn_id, None)
+
+
+async def _connect(conn_id: str) -> AsyncOpenAI:
+    from airflow.providers.openai.hooks.openai import OpenAIHook
+    from airflow.sdk.exceptions import AirflowNotFoundException
+    from openai import OpenAIError
+
+    try:
+        client = await OpenAIHook(conn_id=conn_id).aget_conn()
+    except AirflowNotFoundException as error:
+        raise InputError(missing_connection(conn_id)) from error
+    except (OpenAIError, ValueError) as error:
+        raise InputError(f"Airflow connection {conn_id!r} (type openai) is not usable: {error}") from error
+    return client.with_options(max_retries=0)
+
+
+def missing_connection(conn_id: str) -> str:
+    """What is wrong and what to do where a connection is not defined."""
+    hint = " Set OPENROUTER_API_KEY and start again," if conn_id == "openrouter_default" else ""
+    return (
+        f"Airflow connection {conn_id!r} is not defined.{hint} {'or define' if hint else 'Define'} it "
+        f"(type openai: host, password) or as AIRFLOW_CONN_{conn_id.upper()}."
+    )
