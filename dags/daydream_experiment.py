@@ -20,7 +20,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from daydreaming.operators.failures import fail_clearly
 from daydreaming.operators.form import experiment_params
-from daydreaming.operators.llm import LLMCallOperator
+from daydreaming.operators.llm import call_operator
 from daydreaming.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -137,11 +137,14 @@ def daydream_experiment() -> None:
     released = estimate_cost(planned_evaluations=evaluations)
     experiment >> [generations, evaluations] >> released
 
-    call = {"retries": settings.task_retries, "retry_delay": settings.retry_delay}
-    generate = LLMCallOperator.partial(task_id="generate", stage="generation", **call).expand(
-        index=generations
-    )
-    evaluate = LLMCallOperator.partial(
+    operator = call_operator(settings.dispatch)
+    call: dict[str, Any] = {
+        "retries": settings.task_retries,
+        "retry_delay": settings.retry_delay,
+        "map_index_template": "{{ cell_id }}",
+    }
+    generate = operator.partial(task_id="generate", stage="generation", **call).expand(index=generations)
+    evaluate = operator.partial(
         task_id="evaluate", stage="evaluation", trigger_rule=TriggerRule.ALL_DONE, **call
     ).expand(index=released)
     complete = check_completeness()

@@ -8,7 +8,7 @@ run was due, so a second run for the same date starts nothing twice. The hour is
 from __future__ import annotations
 
 import logging
-from datetime import UTC, datetime
+from datetime import timedelta
 from typing import Any
 
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
@@ -34,8 +34,9 @@ def list_nightly_experiments(dag_run: Any) -> list[dict[str, Any]]:
 
 
 @dag(
-    schedule=CronTriggerTimetable(settings.nightly_schedule, timezone="UTC"),
-    start_date=datetime(2025, 1, 1, tzinfo=UTC),
+    # No start date, and a window of no length: the first night is the next one. (With False, Airflow
+    # still runs the last one where it is less than a tenth of the interval ago.)
+    schedule=CronTriggerTimetable(settings.nightly_schedule, timezone="UTC", run_immediately=timedelta(0)),
     catchup=False,
     max_active_runs=1,
     doc_md=__doc__,

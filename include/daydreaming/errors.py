@@ -45,7 +45,15 @@ class LLMTransientError(DaydreamingError):
 
 
 class LLMPermanentError(DaydreamingError):
-    """A call failed in a way that trying again cannot mend."""
+    """A call failed in a way that trying again cannot mend.
+
+    Attributes:
+        status: The HTTP status that says so; None where none does.
+    """
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        self.status = status
+        super().__init__(message)
 
 
 class ParseError(DaydreamingError):

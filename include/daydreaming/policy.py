@@ -61,6 +61,20 @@ def _place(task_instance: TaskInstance) -> None:
     task_instance._rendered_map_index = cell_id[:_LABEL_LENGTH]  # noqa: SLF001 - Airflow offers no other way
 
 
+def _preload() -> None:
+    """Load here what every task instance needs: task processes are forked, and find it in memory.
+
+    Airflow imports this module wherever it is used; a tenth of a second there saves one for each call.
+    """
+    import daydreaming.llm.client
+    import daydreaming.pipeline.call  # noqa: F401 - for those who are forked
+    from daydreaming.prompts.render import compile_template
+    from daydreaming.store.schema import Base
+
+    Base.registry.configure()
+    compile_template("{{ concepts }}{% for concept in concepts %}{% endfor %}")
+
+
 def _stage_of(task_id: str) -> Stage | None:
     if task_id == "generate":
         return "generation"
@@ -73,14 +87,14 @@ _plans: OrderedDict[tuple[str, Stage], dict[int, tuple[str, str]]] = OrderedDict
 def _places(run_id: str, stage: Stage) -> dict[int, tuple[str, str]]:
     """The plan of a run; kept once it is there, for it never changes."""
     key = (run_id, stage)
-    if key not in _plans:
+    places = _plans.get(key)
+    if places is None:
         places = _read_places(run_id, stage)
-        if not places:
-            return {}
-        _plans[key] = places
+        if places:
+            _plans[key] = places
         while len(_plans) > _RUNS_KEPT:
             _plans.popitem(last=False)
-    return _plans[key]
+    return places
 
 
 def _read_places(run_id: str, stage: Stage) -> dict[int, tuple[str, str]]:
@@ -93,3 +107,10 @@ def _read_places(run_id: str, stage: Stage) -> dict[int, tuple[str, str]]:
         return read_places(engine, run_id, stage)
     finally:
         engine.dispose()
+
+
+try:
+    _preload()
+except Exception:
+    # The instances will load it, and say what is wrong.
+    log.exception("daydreaming policy: could not load the package ahead")

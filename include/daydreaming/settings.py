@@ -21,6 +21,9 @@ Dispatch = Literal["pool", "triggerer"]
 #: slots than the concurrency wanted.
 DEFAULT_POOLS: Mapping[str, int] = {"llm_free": 8, "llm_paid": 32, "llm_local": 8}
 
+_MAX_COUNT = 1_000
+_MAX_SECONDS = 7 * 24 * 3600
+
 _PACKAGE_PARENT = Path(__file__).resolve().parents[2]
 
 
@@ -74,9 +77,9 @@ class Settings:
             dispatch=_dispatch(env.get("DAYDREAMING_DISPATCH") or "pool", problems),
             pools=_pools(env.get("DAYDREAMING_POOLS", ""), problems),
             nightly_schedule=env.get("DAYDREAMING_NIGHTLY_SCHEDULE") or "0 2 * * *",
-            call_attempts=int(_number(env, "DAYDREAMING_CALL_ATTEMPTS", 4, problems)),
+            call_attempts=_whole(env, "DAYDREAMING_CALL_ATTEMPTS", 4, problems, minimum=1),
             call_timeout_s=_number(env, "DAYDREAMING_CALL_TIMEOUT_S", 600, problems),
-            task_retries=int(_number(env, "DAYDREAMING_TASK_RETRIES", 2, problems, minimum=0)),
+            task_retries=_whole(env, "DAYDREAMING_TASK_RETRIES", 2, problems, minimum=0),
             retry_delay=timedelta(seconds=_number(env, "DAYDREAMING_RETRY_DELAY_S", 60, problems)),
         )
         if problems:
@@ -115,15 +118,25 @@ def _pools(text: str, problems: list[str]) -> dict[str, int]:
     return pools
 
 
-def _number(
-    env: Mapping[str, str], name: str, default: float, problems: list[str], *, minimum: float = 1
-) -> float:
+def _whole(env: Mapping[str, str], name: str, default: int, problems: list[str], *, minimum: int) -> int:
+    text = env.get(name) or str(default)
+    try:
+        value = int(text)
+    except ValueError:
+        value = minimum - 1
+    if not minimum <= value <= _MAX_COUNT:
+        problems.append(f"{name} must be a whole number from {minimum} to {_MAX_COUNT}; got {text!r}.")
+        return default
+    return value
+
+
+def _number(env: Mapping[str, str], name: str, default: float, problems: list[str]) -> float:
     text = env.get(name) or str(default)
     try:
         value = float(text)
     except ValueError:
         value = float("nan")
-    if not minimum <= value < float("inf"):
-        problems.append(f"{name} must be a number of at least {minimum:g}; got {text!r}.")
+    if not 1 <= value <= _MAX_SECONDS:
+        problems.append(f"{name} must be a number of seconds from 1 to {_MAX_SECONDS}; got {text!r}.")
         return default
     return value

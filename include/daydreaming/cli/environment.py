@@ -10,16 +10,18 @@ import base64
 import json
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from daydreaming.errors import InputError
 from daydreaming.settings import Settings, project_root
 
 USER = "admin"
 DEFAULT_PORT = 8080
 _SECRETS_FILE = "secrets.json"
 _PASSWORDS_FILE = "simple_auth_manager_passwords.json"
+_SECRETS = ("AIRFLOW__CORE__FERNET_KEY", "AIRFLOW__API__SECRET_KEY", "AIRFLOW__API_AUTH__JWT_SECRET")
 _OPENROUTER_URL = "https://openrouter.ai/api/v1"
 
 
@@ -44,19 +46,19 @@ class Home:
         file = self.path / _PASSWORDS_FILE
         if not file.exists():
             _write_private(file, json.dumps({USER: secrets.token_urlsafe(12)}))
-        return str(json.loads(file.read_text(encoding="utf-8"))[USER])
+        return _read_private(file, (USER,))[USER]
 
     def secret_settings(self) -> dict[str, str]:
         """Fernet key, API secret and JWT secret; made where there are none."""
         file = self.path / _SECRETS_FILE
         if not file.exists():
-            made = {
-                "AIRFLOW__CORE__FERNET_KEY": base64.urlsafe_b64encode(os.urandom(32)).decode(),
-                "AIRFLOW__API__SECRET_KEY": secrets.token_urlsafe(32),
-                "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_urlsafe(48),
-            }
-            _write_private(file, json.dumps(made))
-        return dict(json.loads(file.read_text(encoding="utf-8")))
+            made = (
+                base64.urlsafe_b64encode(os.urandom(32)).decode(),
+                secrets.token_urlsafe(32),
+                secrets.token_urlsafe(48),
+            )
+            _write_private(file, json.dumps(dict(zip(_SECRETS, made, strict=True))))
+        return _read_private(file, _SECRETS)
 
 
 def _write_private(path: Path, text: str) -> None:
@@ -64,6 +66,16 @@ def _write_private(path: Path, text: str) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(text)
+
+
+def _read_private(path: Path, keys: Sequence[str]) -> dict[str, str]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        return {key: str(found[key]) for key in keys}
+    except (ValueError, TypeError, KeyError) as error:
+        raise InputError(
+            f"{path}: must hold a JSON object with {', '.join(keys)}. Delete it to have it made anew."
+        ) from error
 
 
 def airflow_environment(
@@ -85,12 +97,16 @@ def airflow_environment(
     """
     given = dict(os.environ if env is None else env)
     defaults = {
-        **_airflow_settings(home, port),
+        **_airflow_settings(home),
         **home.secret_settings(),
         **_connections(given, local_llm_url),
     }
+    url = f"http://127.0.0.1:{port}"
     fixed = {
         "AIRFLOW_HOME": str(home.path),
+        "AIRFLOW__API__PORT": str(port),
+        "AIRFLOW__API__BASE_URL": url,
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{url}/execution/",
         "DAYDREAMING_DATA_ROOT": str(settings.data_root),
         "DAYDREAMING_INPUTS_ROOT": str(settings.inputs_root),
         # Forked task processes use proxies and threads; macOS aborts them without this.
@@ -99,9 +115,8 @@ def airflow_environment(
     return {**defaults, **given, **fixed}
 
 
-def _airflow_settings(home: Home, port: int) -> dict[str, str]:
+def _airflow_settings(home: Home) -> dict[str, str]:
     root = project_root()
-    url = f"http://127.0.0.1:{port}"
     values = {
         "CORE__DAGS_FOLDER": root / "dags",
         "CORE__PLUGINS_FOLDER": root / "plugins",
@@ -110,16 +125,15 @@ def _airflow_settings(home: Home, port: int) -> dict[str, str]:
         "CORE__PARALLELISM": 16,
         "CORE__MAX_ACTIVE_TASKS_PER_DAG": 1024,
         "CORE__MAX_MAP_LENGTH": 20000,
-        "CORE__EXECUTION_API_SERVER_URL": f"{url}/execution/",
         "CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
         "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": home.path / _PASSWORDS_FILE,
         "API__HOST": "127.0.0.1",
-        "API__PORT": port,
-        "API__BASE_URL": url,
         "API__WORKERS": 1,
         "DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home.path / 'airflow.db'}",
         "LOGGING__BASE_LOG_FOLDER": home.path / "logs",
         "DAG_PROCESSOR__REFRESH_INTERVAL": 30,
+        # Each call that the triggerer ends leaves a callback; handled together, the DAG is parsed once.
+        "DAG_PROCESSOR__MAX_CALLBACKS_PER_LOOP": 500,
         "TRIGGERER__CAPACITY": 1000,
         "USAGE_DATA_COLLECTION__ENABLED": False,
     }

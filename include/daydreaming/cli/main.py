@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -13,11 +13,14 @@ from daydreaming.settings import Settings
 
 app = typer.Typer(
     help="Factorial LLM experiments on Apache Airflow.",
-    no_args_is_help=True,
+    no_args_is_help=False,
     add_completion=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+#: What the command line parser raises for a wrong option, argument or command; typer gives it no public name.
+_UsageError: Any = typer.BadParameter.__base__
 
 SetOption = Annotated[
     list[str] | None,
@@ -29,11 +32,37 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 def main() -> None:
     """Run the command; a person's mistake is one line on stderr and exit code 2."""
     try:
-        app()
+        sys.exit(app(standalone_mode=False) or 0)
+    except _UsageError as error:
+        _refuse(f"{error.format_message()} See daydreaming --help.")
+    except typer.Abort:
+        sys.exit(130)
     except DaydreamingError as error:
-        for line in str(error).splitlines():
-            print(f"Error: {line}", file=sys.stderr)  # noqa: T201
-        sys.exit(2)
+        _refuse(str(error))
+    except OSError as error:
+        what = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        _refuse(f"{what}. Check DAYDREAMING_DATA_ROOT, DAYDREAMING_INPUTS_ROOT and AIRFLOW_HOME.")
+    except (SystemExit, KeyboardInterrupt):
+        raise
+    except _database_error() as error:
+        cause = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+        _refuse(
+            f"The results database cannot be used: {cause}. Check DAYDREAMING_DATA_ROOT and "
+            "AIRFLOW_CONN_DAYDREAMING_RESULTS; `daydreaming up` makes its tables."
+        )
+
+
+def _refuse(message: str) -> NoReturn:
+    for line in message.splitlines():
+        print(f"Error: {line}", file=sys.stderr)  # noqa: T201
+    sys.exit(2)
+
+
+def _database_error() -> type[Exception]:
+    """Imported when something else than the above was raised: no command waits for it otherwise."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    return SQLAlchemyError
 
 
 @app.command()

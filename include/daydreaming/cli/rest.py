@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
@@ -15,6 +15,7 @@ from daydreaming.errors import DaydreamingError, InputError
 
 DAG_ID = "daydream_experiment"
 _TIMEOUT_S = 60.0
+_EXCERPT_CHARS = 300
 
 
 class AirflowUnreachableError(DaydreamingError):
@@ -31,10 +32,15 @@ class AirflowClient:
 
     url: str
     user: str
-    password: str
+    password: str = field(repr=False)
 
     def __post_init__(self) -> None:
-        self._http = httpx.Client(base_url=self.url, timeout=_TIMEOUT_S)
+        try:
+            # A proxy of the environment leads away from this machine.
+            local = httpx.URL(self.url).host in ("127.0.0.1", "localhost", "::1")
+            self._http = httpx.Client(base_url=self.url, timeout=_TIMEOUT_S, trust_env=not local)
+        except httpx.InvalidURL as error:
+            raise InputError(f"DAYDREAMING_AIRFLOW_URL must be a URL; got {self.url!r} ({error}).") from error
         self._log_in()
 
     @classmethod
@@ -75,13 +81,13 @@ class AirflowClient:
 
     def failed_tasks(self, run_id: str) -> list[str]:
         """IDs of the tasks that failed, mapped ones once."""
-        path = f"/api/v2/dags/{DAG_ID}/dagRuns/{_quoted(run_id)}/taskInstances"
-        found = self.request("GET", path, params={"state": "failed", "limit": 100})["task_instances"]
-        return list(dict.fromkeys(str(instance["task_id"]) for instance in found))
+        tasks = self.request("GET", f"/api/v2/dags/{DAG_ID}/tasks")["tasks"]
+        task_ids = [str(task["task_id"]) for task in tasks]
+        return [task_id for task_id in task_ids if self.count_instances(run_id, task_id, "failed")]
 
     def dag_is_ready(self) -> bool:
         """Whether the experiment's DAG is parsed."""
-        return self._send("GET", f"/api/v2/dags/{DAG_ID}").status_code == httpx.codes.OK
+        return self.send("GET", f"/api/v2/dags/{DAG_ID}").status_code == httpx.codes.OK
 
     def request(self, method: str, path: str, **options: Any) -> dict[str, Any]:
         """One request; the answer's JSON object.
@@ -89,14 +95,19 @@ class AirflowClient:
         Raises:
             AirflowUnreachableError: Airflow does not answer, or answers with an error.
         """
-        response = self._send(method, path, **options)
+        response = self.send(method, path, **options)
         if response.is_error:
             raise AirflowUnreachableError(
                 f"Airflow answered {response.status_code} to {method} {path}: {_detail(response)}"
             )
-        return dict(response.json())
+        return _json_object(response)
 
-    def _send(self, method: str, path: str, **options: Any) -> httpx.Response:
+    def send(self, method: str, path: str, **options: Any) -> httpx.Response:
+        """One request; the answer as it is, after logging in again where the token has run out.
+
+        Raises:
+            AirflowUnreachableError: Airflow does not answer.
+        """
         try:
             response = self._http.request(method, path, **options)
             if response.status_code == httpx.codes.UNAUTHORIZED:
@@ -114,8 +125,10 @@ class AirflowClient:
                 f"Airflow does not answer at {self.url}: {error}. Start it with `daydreaming up`."
             ) from error
         if response.is_error:
-            raise AirflowUnreachableError(f"Airflow at {self.url} does not accept user {self.user!r}.")
-        self._http.headers["Authorization"] = f"Bearer {response.json()['access_token']}"
+            raise AirflowUnreachableError(
+                f"Airflow at {self.url} does not accept user {self.user!r} ({response.status_code})."
+            )
+        self._http.headers["Authorization"] = f"Bearer {_json_object(response).get('access_token')}"
 
 
 def _quoted(text: str) -> str:
@@ -124,8 +137,23 @@ def _quoted(text: str) -> str:
     return quote(text, safe="")
 
 
+def _json_object(response: httpx.Response) -> dict[str, Any]:
+    try:
+        return dict(response.json())
+    except (ValueError, TypeError) as error:
+        raise AirflowUnreachableError(
+            f"{response.url} does not answer as Airflow's API does: {_line(response.text)}. "
+            "Check DAYDREAMING_AIRFLOW_URL."
+        ) from error
+
+
 def _detail(response: httpx.Response) -> str:
     try:
-        return str(response.json().get("detail", response.text))
-    except ValueError:
-        return response.text[:300]
+        return _line(str(response.json()["detail"]))
+    except (ValueError, TypeError, KeyError):
+        return _line(response.text)
+
+
+def _line(text: str) -> str:
+    """An answer may be a page of HTML."""
+    return " ".join(text.split())[:_EXCERPT_CHARS]

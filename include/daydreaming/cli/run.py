@@ -65,7 +65,7 @@ def _show_results(settings: Settings, run_id: str, console: Console) -> None:
     made = count_made_by_run(engine_for(settings), run_id)
     counts = count_run(settings, run_id)
     final = DataRoot(settings.data_root).summary(run.experiment_id) / "final_results.csv"
-    if not final.exists():
+    if run.params["dry_run"]:
         console.print("Dry run: nothing was sent.")
         return
     console.print(_summary(final), highlight=False, soft_wrap=True, markup=False)

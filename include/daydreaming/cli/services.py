@@ -21,6 +21,7 @@ import psutil
 from daydreaming.cli.environment import DEFAULT_PORT, Home, airflow_environment
 from daydreaming.errors import DaydreamingError, InputError
 from daydreaming.settings import Settings, project_root
+from daydreaming.store.files import write_whole
 
 LLMServer = Literal["none", "local", "simulated"]
 Say = Callable[[str], None]
@@ -78,16 +79,42 @@ class Deployment:
 
 
 def read_deployment(home: Home) -> Deployment | None:
-    """What ``start`` recorded; None where nothing was started."""
-    if not home.services_file.exists():
+    """What ``start`` recorded; None where nothing was started.
+
+    Raises:
+        InputError: The record cannot be read.
+    """
+    file = home.services_file
+    if not file.exists():
         return None
-    record = json.loads(home.services_file.read_text(encoding="utf-8"))
-    services = tuple(Service(**service) for service in record.pop("services"))
-    return Deployment(services=services, **record)
+    try:
+        record = json.loads(file.read_text(encoding="utf-8"))
+        services = tuple(Service(**service) for service in record.pop("services"))
+        return Deployment(services=services, **record)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise InputError(
+            f"{file}: cannot be read ({error}). End Airflow's processes by hand, then delete it."
+        ) from error
 
 
-def start(home: Home, settings: Settings, *, port: int | None, llm: LLMServer, say: Say) -> Deployment:
+def start(
+    home: Home,
+    settings: Settings,
+    *,
+    port: int | None,
+    llm: LLMServer,
+    say: Say,
+    llm_options: Sequence[str] = (),
+) -> Deployment:
     """Start everything that does not run yet, and wait until Airflow answers.
+
+    Args:
+        home: The Airflow home.
+        settings: The deployment's settings.
+        port: Of the API server; 0 for any free one, None for the default or else any.
+        llm: Which model server to start.
+        say: Told what is being done.
+        llm_options: Further command line options of the model server.
 
     Raises:
         InputError: The port is taken.
@@ -98,7 +125,7 @@ def start(home: Home, settings: Settings, *, port: int | None, llm: LLMServer, s
         return running
     if running:
         stop(home)
-    port = _free_port(port)
+    port = _free_port(int(os.environ.get("AIRFLOW__API__PORT") or 0) or None if port is None else port)
     home.path.mkdir(parents=True, exist_ok=True)
     home.password()
     services: list[Service] = []
@@ -107,7 +134,9 @@ def start(home: Home, settings: Settings, *, port: int | None, llm: LLMServer, s
         if llm != "none":
             say(f"Starting the {llm} model server")
             llm_port = _free_port(0)
-            services.append(_spawn(home, f"llm-{llm}", _llm_command(llm, llm_port), dict(os.environ)))
+            services.append(
+                _spawn(home, f"llm-{llm}", [*_llm_command(llm, llm_port), *llm_options], dict(os.environ))
+            )
             llm_url = f"http://127.0.0.1:{llm_port}/v1"
         env = airflow_environment(home, settings, port=port, local_llm_url=llm_url)
         _prepare_database(home, settings, env, say)
@@ -115,7 +144,7 @@ def start(home: Home, settings: Settings, *, port: int | None, llm: LLMServer, s
         for name, arguments in _AIRFLOW_SERVICES.items():
             services.append(_spawn(home, name, [_program("airflow"), *arguments], env))
         deployment = Deployment(f"http://127.0.0.1:{port}", llm, llm_url, tuple(services))
-        home.services_file.write_text(json.dumps(asdict(deployment), indent=1), encoding="utf-8")
+        write_whole(home.services_file, json.dumps(asdict(deployment), indent=1))
         _wait(home, deployment)
     except BaseException:
         _end(services)
@@ -135,13 +164,9 @@ def stop(home: Home) -> int:
 
 
 def _end(services: Sequence[Service]) -> int:
-    """End processes with all their children; the first get a chance to finish."""
-    processes: list[psutil.Process] = []
-    for service in services:
-        if service.is_running():
-            process = psutil.Process(service.pid)
-            processes += [process, *process.children(recursive=True)]
+    """End processes with all that they started; the first get a chance to finish."""
     ended = sum(service.is_running() for service in services)
+    processes = [process for service in services for process in _family(service)]
     for process in processes:
         _signal(process, signal.SIGTERM)
     _, alive = psutil.wait_procs(processes, timeout=_STOP_TIMEOUT_S)
@@ -149,6 +174,25 @@ def _end(services: Sequence[Service]) -> int:
         _signal(process, signal.SIGKILL)
     psutil.wait_procs(alive, timeout=_STOP_TIMEOUT_S)
     return ended
+
+
+def _family(service: Service) -> list[psutil.Process]:
+    """The service's process, its descendants, and those of its session that outlived their parent."""
+    found: dict[int, psutil.Process] = {}
+    for process in psutil.process_iter():
+        if _session(process.pid) == service.pid and process.create_time() >= service.created_at:
+            found[process.pid] = process
+    if service.is_running():
+        process = psutil.Process(service.pid)
+        found |= {child.pid: child for child in [process, *process.children(recursive=True)]}
+    return list(found.values())
+
+
+def _session(pid: int) -> int | None:
+    try:
+        return os.getsid(pid)
+    except (ProcessLookupError, PermissionError):
+        return None
 
 
 def _signal(process: psutil.Process, number: signal.Signals) -> None:
@@ -240,7 +284,7 @@ def _run(home: Home, name: str, command: Sequence[str], env: Mapping[str, str]) 
 
 
 def _wait(home: Home, deployment: Deployment) -> None:
-    """Until the API answers and the experiment's DAG is there."""
+    """Until the API and the model server answer."""
     deadline = time.monotonic() + _START_TIMEOUT_S
     while not _answers(deployment):
         for service in deployment.services:
@@ -257,9 +301,12 @@ def _wait(home: Home, deployment: Deployment) -> None:
 
 def _answers(deployment: Deployment) -> bool:
     try:
-        if deployment.llm_url and httpx.get(f"{deployment.llm_url}/models", timeout=5).status_code != 200:
+        if (
+            deployment.llm_url
+            and httpx.get(f"{deployment.llm_url}/models", timeout=5, trust_env=False).status_code != 200
+        ):
             return False
-        return httpx.get(f"{deployment.url}/api/v2/version", timeout=5).status_code == 200
+        return httpx.get(f"{deployment.url}/api/v2/version", timeout=5, trust_env=False).status_code == 200
     except httpx.HTTPError:
         return False
 

@@ -18,6 +18,8 @@ from daydreaming.errors import LLMPermanentError, LLMTransientError
 TRANSIENT_STATUSES = frozenset({408, 409, 425, 429})
 MAX_RETRY_AFTER_S = 24 * 3600.0
 _EXCERPT_CHARS = 300
+#: More than any model writes; the results database keeps no larger whole number.
+_MAX_COUNT = 2**31 - 1
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ def read_completion(status: int, headers: Mapping[str, str], body: str, *, max_t
         )
     if reply.get("error"):
         raise _error_in_body(reply, headers, body)
-    return _answer(reply, max_tokens)
+    return _answer(reply, body, max_tokens)
 
 
 def error_for_status(
@@ -72,7 +74,7 @@ def error_for_status(
     line = f"The provider answered HTTP {status}: {message}"
     if status in TRANSIENT_STATUSES or status >= 500:
         return LLMTransientError(line, retry_after_s=retry_after_s(headers))
-    return LLMPermanentError(line)
+    return LLMPermanentError(line, status)
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:
@@ -97,10 +99,10 @@ def _error_in_body(
     return error_for_status(status, headers, f"(in a 200) {_error_message(reply, body)}")
 
 
-def _answer(reply: Mapping[str, Any], max_tokens: int) -> Answer:
-    choice = _first_choice(reply)
+def _answer(reply: Mapping[str, Any], body: str, max_tokens: int) -> Answer:
+    choice = _first_choice(reply, body)
     usage = _mapping(reply.get("usage"))
-    finish_reason = str(choice.get("finish_reason") or "")
+    finish_reason = _name(choice.get("finish_reason"))
     completion_tokens = _count(usage.get("completion_tokens"))
     if finish_reason == "length":
         used = "an unknown number of" if completion_tokens is None else completion_tokens
@@ -120,11 +122,10 @@ def _answer(reply: Mapping[str, Any], max_tokens: int) -> Answer:
             f"The provider sent an empty answer (finish_reason {finish_reason or 'not given'})."
         )
     return Answer(
-        # A lone surrogate in JSON cannot be written as UTF-8.
-        text=text.encode("utf-8", "replace").decode("utf-8"),
-        model_returned=str(reply.get("model") or ""),
-        upstream_provider=str(reply.get("provider") or ""),
-        response_id=str(reply.get("id") or ""),
+        text=_writable(text),
+        model_returned=_name(reply.get("model")),
+        upstream_provider=_name(reply.get("provider")),
+        response_id=_name(reply.get("id")),
         finish_reason=finish_reason,
         prompt_tokens=_count(usage.get("prompt_tokens")),
         completion_tokens=completion_tokens,
@@ -132,12 +133,12 @@ def _answer(reply: Mapping[str, Any], max_tokens: int) -> Answer:
     )
 
 
-def _first_choice(reply: Mapping[str, Any]) -> Mapping[str, Any]:
+def _first_choice(reply: Mapping[str, Any], body: str) -> Mapping[str, Any]:
     choices = reply.get("choices")
     if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
-        raise LLMTransientError(f"The provider sent no choices: {_excerpt(json.dumps(reply))}")
+        raise LLMTransientError(f"The provider sent no choices: {_excerpt(body)}")
     if choices[0].get("error"):
-        raise _error_in_body({"error": choices[0]["error"]}, {}, "")
+        raise _error_in_body({"error": choices[0]["error"]}, {}, body)
     return choices[0]
 
 
@@ -151,12 +152,21 @@ def _json_or_none(body: str) -> Any:
 def _error_message(reply: Any, body: str) -> str:
     error = reply.get("error") if isinstance(reply, dict) else None
     message = error.get("message") if isinstance(error, dict) else error
-    return _excerpt(str(message)) if message else _excerpt(body)
+    return _excerpt(message if isinstance(message, str) and message.strip() else body)
 
 
 def _excerpt(text: str) -> str:
-    line = " ".join(text.split())
+    line = " ".join(_writable(text).split())
     return line if len(line) <= _EXCERPT_CHARS else line[:_EXCERPT_CHARS] + "…"
+
+
+def _writable(text: str) -> str:
+    """``text`` without lone surrogates, which JSON may hold but neither files nor databases can."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _name(value: Any) -> str:
+    return _writable(str(value)) if isinstance(value, str | int) else ""
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:
@@ -164,10 +174,13 @@ def _mapping(value: Any) -> Mapping[str, Any]:
 
 
 def _count(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    if isinstance(value, bool) or not isinstance(value, int):
+        return None
+    return value if 0 <= value <= _MAX_COUNT else None
 
 
 def _cost(value: Any) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return float(value) if math.isfinite(value) and value >= 0 else None
+    # Both bounds come before the conversion: JSON may hold whole numbers that no float can.
+    return float(value) if 0 <= value <= _MAX_COUNT else None

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
 _HIDDEN = "***"
+#: A shorter one is a placeholder for a server that asks for none.
+_MIN_SECRET_CHARS = 4
 
 
 async def send(client: AsyncOpenAI, request: ChatRequest, *, timeout_s: float) -> Answer:
@@ -27,6 +29,7 @@ async def send(client: AsyncOpenAI, request: ChatRequest, *, timeout_s: float) -
         LLMPermanentError: It cannot.
     """
     try:
+        _check_key(str(client.api_key or ""))
         status, headers, body = await _post(client, request, timeout_s)
         return read_completion(status, headers, body, max_tokens=request.max_tokens)
     except DaydreamingError as error:
@@ -50,11 +53,11 @@ async def _post(
     except openai.APIStatusError as error:
         return _parts(error.response)
     except openai.APITimeoutError as error:
-        raise LLMTransientError(f"No answer from {client.base_url} within {timeout_s:g} s.") from error
+        raise LLMTransientError(f"No answer from {_address(client)} within {timeout_s:g} s.") from error
     except openai.APIConnectionError as error:
         cause = error.__cause__ or error
         raise LLMTransientError(
-            f"The connection to {client.base_url} failed ({type(cause).__name__}: {cause})."
+            f"The connection to {_address(client)} failed ({type(cause).__name__}: {cause})."
         ) from error
     return _parts(raw.http_response)
 
@@ -63,9 +66,33 @@ def _parts(response: Any) -> tuple[int, dict[str, str], str]:
     return response.status_code, {k.lower(): v for k, v in response.headers.items()}, response.text
 
 
+def _check_key(key: str) -> None:
+    # Sent all the same, it fails deep in the HTTP library with a message that quotes it.
+    if not (key.isascii() and key.isprintable()) or key != key.strip():
+        raise LLMPermanentError(
+            "The API key of the connection holds a space at its end, a line end or a character that is not "
+            "ASCII, which no HTTP header can carry. Correct the connection's password."
+        )
+
+
+def _address(client: AsyncOpenAI) -> str:
+    return str(client.base_url.copy_with(username=None, password=None))
+
+
 def _without_secret(error: DaydreamingError, secret: str) -> DaydreamingError:
     """The same error with the key taken out: some providers repeat it in their messages."""
-    message = str(error).replace(secret, _HIDDEN) if len(secret) > 3 else str(error)
+    message = _hide(str(error), secret) if len(secret) >= _MIN_SECRET_CHARS else str(error)
     if isinstance(error, LLMTransientError):
         return LLMTransientError(message, error.retry_after_s)
-    return LLMPermanentError(message)
+    return LLMPermanentError(message, getattr(error, "status", None))
+
+
+def _hide(message: str, secret: str) -> str:
+    message = message.replace(secret, _HIDDEN)
+    cut = message.removesuffix("…")
+    if cut != message:
+        # The excerpt of a long page may end within the key.
+        for length in range(len(secret) - 1, _MIN_SECRET_CHARS - 1, -1):
+            if cut.endswith(secret[:length]):
+                return f"{cut[:-length]}{_HIDDEN}…"
+    return message

@@ -9,6 +9,8 @@ from daydreaming.errors import DaydreamingError, LLMTransientError
 #: Seconds before the second attempt; doubled for each further one, up to the cap.
 BACKOFF_BASE_S = 1.0
 BACKOFF_CAP_S = 60.0
+#: Beyond it the cap holds; a larger power of 2 would be no float at some time.
+_MAX_DOUBLINGS = 10
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ def decide_retry(
         return GiveUp(permanent=True)
     if attempt >= max_attempts:
         return GiveUp(permanent=False)
-    backoff_s = min(BACKOFF_CAP_S, BACKOFF_BASE_S * 2 ** (attempt - 1))
+    backoff_s = min(BACKOFF_CAP_S, BACKOFF_BASE_S * 2 ** min(attempt - 1, _MAX_DOUBLINGS))
     spread_s = backoff_s / 2 + jitter * backoff_s / 2
     if error.retry_after_s is not None:
         return Retry(after_s=error.retry_after_s + jitter * BACKOFF_BASE_S)

@@ -49,7 +49,10 @@ def experiment_params(inputs_root: Path) -> dict[str, Param]:
         "on_stale": _choice("Stored answer of another request", "fail", ("fail", "reuse", "archive")),
         "max_failed_fraction": _number("Share of calls that may fail", "number", 0, minimum=0, maximum=1),
         "dry_run": Param(
-            False, type="boolean", title="Dry run", description="Plan and estimate only; send nothing."
+            None,
+            type=["null", "boolean"],
+            title="Dry run",
+            description="Plan and estimate only; send nothing.",
         ),
     }
 
@@ -66,7 +69,12 @@ def _number(title: str, kind: str, default: float | None, **limits: Any) -> Para
 
 def _choice(title: str, default: str, values: tuple[str, ...]) -> Param:
     return Param(
-        None, type=["null", "string"], enum=[None, *values], title=title, description=_or_default(default)
+        None,
+        type=["null", "string"],
+        enum=[None, *values],
+        values_display={"null": "(not chosen)", **{value: value for value in values}},
+        title=title,
+        description=_or_default(default),
     )
 
 
@@ -74,7 +82,7 @@ def _selection(title: str, labels: Mapping[str, str]) -> Param:
     extra: dict[str, Any] = {"examples": list(labels), "values_display": dict(labels)} if labels else {}
     return Param(
         [],
-        type="array",
+        type=["array", "null"],
         items={"type": "string"},
         title=title,
         description="Empty: what the saved experiment says, else all active ones.",

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
+from airflow.triggers.base import StartTriggerArgs
 
 from daydreaming.errors import DaydreamingError, EssayParseError
 from daydreaming.pipeline.call import (
+    CellCall,
     build_request,
     open_call,
     record_failure,
@@ -49,7 +51,7 @@ class LLMCallOperator(BaseOperator):
         """Succeed where the answer is stored; else write the prompt and defer."""
         run_id, map_index = str(context["run_id"]), int(context["ti"].map_index or 0)
         try:
-            if self._is_settled(run_id, map_index):
+            if self._is_settled(self._open_call(context)):
                 return
         except EssayParseError as error:
             raise AirflowSkipException(str(error)) from None
@@ -59,8 +61,30 @@ class LLMCallOperator(BaseOperator):
             trigger=LLMCallTrigger(run_id, self.stage, map_index), method_name=self.execute_complete.__name__
         )
 
-    def _is_settled(self, run_id: str, map_index: int) -> bool:
-        call = open_call(Settings.from_env(), run_id, self.stage, map_index)
+    def resume_execution(
+        self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context
+    ) -> None:
+        """Come back from the trigger, always with a failure: under the label that it had."""
+        try:
+            self._open_call(context)
+        except DaydreamingError as error:
+            # What the trigger sends is why the task fails; this only costs the label.
+            self.log.warning("No label: %s", error)
+        super().resume_execution(next_method, next_kwargs, context)
+
+    def _open_call(self, context: Context) -> CellCall:
+        """Look up the cell, and keep its ID as the label.
+
+        Airflow writes the worker's label at the end of a task, over the one that the cluster policy
+        has set: so the DAG says ``map_index_template="{{ cell_id }}"``. What the task instance has
+        already spares a request.
+        """
+        ti: Any = context["ti"]
+        call = open_call(Settings.from_env(), str(context["run_id"]), self.stage, int(ti.map_index or 0))
+        context["cell_id"] = ti.rendered_map_index = call.cell.cell_id  # type: ignore[typeddict-unknown-key]
+        return call
+
+    def _is_settled(self, call: CellCall) -> bool:
         self.log.info("%s: %s", self.stage, call.cell.cell_id)
         try:
             request = build_request(call)
@@ -83,3 +107,35 @@ class LLMCallOperator(BaseOperator):
         if event["transient"]:
             raise AirflowException(message)
         raise AirflowFailException(message)
+
+
+class TriggererLLMCallOperator(LLMCallOperator):
+    """The same call, started in the triggerer: no worker and no pool slot is taken unless it fails.
+
+    Airflow renders the trigger's arguments there, from this operator's template fields.
+    """
+
+    template_fields: Sequence[str] = ("run_id", "stage", "map_index")
+    start_from_trigger = True
+    start_trigger_args = StartTriggerArgs(
+        trigger_cls="daydreaming.triggers.llm.LLMCallTrigger",
+        trigger_kwargs={
+            "run_id": "{{ run_id }}",
+            # The serialised operator that renders this knows its task ID, but not its stage.
+            "stage": "{{ 'generation' if ti.task_id == 'generate' else 'evaluation' }}",
+            "map_index": "{{ ti.map_index }}",
+        },
+        next_method="execute_complete",
+        next_kwargs=None,
+        timeout=None,
+    )
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.run_id = "{{ run_id }}"
+        self.map_index = "{{ ti.map_index }}"
+
+
+def call_operator(dispatch: str) -> type[LLMCallOperator]:
+    """The operator class of a way of dispatch (``DAYDREAMING_DISPATCH``)."""
+    return TriggererLLMCallOperator if dispatch == "triggerer" else LLMCallOperator

@@ -24,7 +24,7 @@ from daydreaming.prompts.render import render_evaluation, render_generation
 from daydreaming.settings import Settings
 from daydreaming.store.database import engine_for
 from daydreaming.store.files import DataRoot, write_whole
-from daydreaming.store.plans import PlannedCell, RunRecord, read_cell, read_concept_ids, read_run
+from daydreaming.store.plans import PlannedCell, RunRecord, read_call
 from daydreaming.store.results import insert_failure, response_exists, upsert_responses
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ class CellCall:
     run: RunRecord
     inputs: Inputs
     cell: PlannedCell
+    concept_ids: tuple[str, ...]
 
     @property
     def files(self) -> DataRoot:
@@ -76,10 +77,8 @@ def open_call(settings: Settings, run_id: str, stage: Stage, map_index: int) -> 
     Raises:
         StoreError: The run, its plan or its frozen inputs are missing.
     """
-    engine = engine_for(settings)
-    run = read_run(engine, run_id)
-    cell = read_cell(engine, run_id, stage, map_index)
-    return CellCall(settings, run, frozen_inputs(settings.data_root, run), cell)
+    run, cell, concept_ids = read_call(engine_for(settings), run_id, stage, map_index)
+    return CellCall(settings, run, frozen_inputs(settings.data_root, run), cell, concept_ids)
 
 
 def build_request(call: CellCall) -> ChatRequest:
@@ -125,7 +124,7 @@ def settle_stored(call: CellCall, request: ChatRequest) -> bool:
 
 def write_prompt(call: CellCall, request: ChatRequest) -> None:
     """Write the rendered prompt where people look for it."""
-    write_whole(call.files.prompt(call.stage, call.cell.cell_id), request.prompt)
+    write_whole(call.files.prompt(call.stage, call.cell.cell_id), request.prompt, durable=False)
 
 
 def record_answer(
@@ -147,7 +146,7 @@ def index_response(call: CellCall) -> dict[str, Any]:
     """Write the row of a stored response, and a generator's essay file; returns the row."""
     row, essay = response_row(call)
     if essay is not None:
-        write_whole(call.files.essay(call.cell.cell_id), essay)
+        write_whole(call.files.essay(call.cell.cell_id), essay, durable=False)
     upsert_responses(call.engine, call.stage, [row])
     return row
 
@@ -206,9 +205,8 @@ def _render(call: CellCall) -> str:
 
 
 def _concepts(call: CellCall) -> list[dict[str, str]]:
-    concept_ids = read_concept_ids(call.engine, call.cell.combo_id)
     level = call.inputs.params["description_level"]
-    concepts = [call.inputs.concept(concept_id) for concept_id in concept_ids]
+    concepts = [call.inputs.concept(concept_id) for concept_id in call.concept_ids]
     return [{"name": concept.name, "content": concept.content(level)} for concept in concepts]
 
 

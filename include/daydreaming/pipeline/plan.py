@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from daydreaming.design.cells import Evaluation, Generation, PlanSize, check_pla
 from daydreaming.design.cells import plan_evaluations as cross_evaluations
 from daydreaming.design.cells import plan_generations as cross_generations
 from daydreaming.design.combinations import Combination, combine
+from daydreaming.errors import StoreError
 from daydreaming.inputs.snapshot import Inputs
 from daydreaming.pipeline.frozen import frozen_inputs
 from daydreaming.settings import Settings
@@ -69,6 +70,8 @@ def start_run(settings: Settings, overrides: Mapping[str, Any], run_id: str, now
     from daydreaming.store.migrate import upgrade_database
 
     upgrade_database(settings)
+    with suppress(StoreError):
+        return read_run(engine_for(settings), run_id)
     inputs = read_inputs(settings, overrides)
     experiment_id = experiment_id_of(inputs, run_id)
     files = DataRoot(settings.data_root)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from daydreaming.inputs.records import Stage
@@ -17,7 +18,7 @@ from daydreaming.pipeline.frozen import frozen_inputs
 from daydreaming.settings import Settings
 from daydreaming.store.database import engine_for
 from daydreaming.store.files import DataRoot, write_whole
-from daydreaming.store.plans import cells_of_experiment, runs_of_experiment
+from daydreaming.store.plans import cells_of_experiment, combinations_of_experiment, runs_of_experiment
 from daydreaming.store.results import delete_responses, read_responses, upsert_responses
 
 _UPSERT_CHUNK = 500
@@ -52,8 +53,10 @@ def _calls(settings: Settings, experiment_id: str, stage: Stage) -> dict[str, Ce
     engine = engine_for(settings)
     runs = {run.run_id: run for run in runs_of_experiment(engine, experiment_id)}
     inputs = {run_id: frozen_inputs(settings.data_root, run) for run_id, run in runs.items()}
+    combinations = combinations_of_experiment(engine, experiment_id)
+    concepts = {combination.combo_id: combination.concept_ids for combination in combinations}
     return {
-        cell_id: CellCall(settings, runs[run_id], inputs[run_id], cell)
+        cell_id: CellCall(settings, runs[run_id], inputs[run_id], cell, concepts[cell.combo_id])
         for cell_id, (run_id, cell) in cells_of_experiment(engine, experiment_id, stage).items()
     }
 
@@ -66,23 +69,32 @@ def _refresh_stage(
     answered = files.answered_ids(stage)
     rows: dict[str, Mapping[str, Any]] = {}
     changed: list[Mapping[str, Any]] = []
-    for cell_id, row, essay in _derived(stage, calls, answered):
+    for cell_id, row, essay in _derived(calls, answered):
         rows[cell_id] = row
-        if row != known.get(cell_id):
+        is_new = row != known.get(cell_id)
+        if is_new:
             changed.append(row)
-        if essay is not None and not files.essay(cell_id).exists():
-            write_whole(files.essay(cell_id), essay)
+        if stage == "generation":
+            _refresh_essay(files.essay(cell_id), essay, is_new=is_new)
     for start in range(0, len(changed), _UPSERT_CHUNK):
         upsert_responses(engine, stage, changed[start : start + _UPSERT_CHUNK])
     delete_responses(engine, stage, known.keys() - answered)
     return rows
 
 
+def _refresh_essay(path: Path, essay: str | None, *, is_new: bool) -> None:
+    """Write an essay that is missing or was read anew; remove one that is no longer found."""
+    if essay is None:
+        path.unlink(missing_ok=True)
+    elif is_new or not path.exists():
+        write_whole(path, essay)
+
+
 def _derived(
-    stage: Stage, calls: Mapping[str, CellCall], answered: set[str]
+    calls: Mapping[str, CellCall], answered: set[str]
 ) -> Iterator[tuple[str, dict[str, Any], str | None]]:
     """One file at a time: constant memory but for the rows."""
     for cell_id, call in calls.items():
         if cell_id in answered:
             row, essay = response_row(call)
-            yield cell_id, row, essay if stage == "generation" else None
+            yield cell_id, row, essay

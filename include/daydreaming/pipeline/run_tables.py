@@ -47,8 +47,9 @@ def complete_run(settings: Settings, run_id: str) -> str:
     if not is_planned(settings, run_id):
         raise StoreError("Nothing was planned: see the log of the first task of this run that failed.")
     run = _run(settings, run_id)
-    completeness = count_run(settings, run_id)
     write_all_tables(settings, run.experiment_id)
+    # After the tables: they bring the rows up to date that tell which essays were not found.
+    completeness = count_run(settings, run_id)
     limit = run.params["max_failed_fraction"]
     if completeness.failed_fraction > limit:
         raise StoreError(incomplete_message(completeness, limit))

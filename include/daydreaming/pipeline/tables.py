@@ -71,15 +71,23 @@ def write_cross_experiment(settings: Settings) -> tuple[int, int]:
 
     from daydreaming.analysis.cross_experiment import evaluation_results, generation_results
 
-    engine, folder = engine_for(settings), DataRoot(settings.data_root).cross_experiment()
+    folder = DataRoot(settings.data_root).cross_experiment()
     folder.mkdir(parents=True, exist_ok=True)
     # Rows are read under the lock, so that the last to write is the last to have read.
     with FileLock(folder / ".lock"):
-        generations = generation_results(map(_generation_result, read_responses(engine, "generation")))
-        evaluations = evaluation_results(map(_evaluation_result, read_responses(engine, "evaluation")))
+        generations = generation_results(map(_generation_result, _stored(settings, "generation")))
+        evaluations = evaluation_results(map(_evaluation_result, _stored(settings, "evaluation")))
         _export(folder / "generation_results.csv", generations)
         _export(folder / "evaluation_results.csv", evaluations)
     return len(generations), len(evaluations)
+
+
+def _stored(settings: Settings, stage: Stage) -> Iterator[dict[str, Any]]:
+    """Rows whose file is there: one that a person deleted is missing, whichever experiment it served."""
+    answered = DataRoot(settings.data_root).answered_ids(stage)
+    for row in read_responses(engine_for(settings), stage):
+        if row[f"{stage}_task_id"] in answered:
+            yield row
 
 
 def write_errors(settings: Settings, experiment_id: str) -> int:

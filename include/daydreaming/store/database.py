@@ -28,7 +28,7 @@ def results_url(settings: Settings) -> str:
         InputError: ``AIRFLOW_CONN_DAYDREAMING_RESULTS`` is neither a PostgreSQL URI nor the JSON form.
     """
     if not settings.results_conn:
-        return f"sqlite:///{settings.data_root / SQLITE_NAME}"
+        return _sqlite_url(settings.data_root / SQLITE_NAME)
     given = settings.results_conn.strip()
     return _url_from_json(given) if given.startswith("{") else _url_from_uri(given)
 
@@ -55,8 +55,8 @@ def _create_engine(url: str, **options: Any) -> Engine:
 
     if not url.startswith("sqlite"):
         return create_engine(url, **options)
-    Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(url, connect_args={"timeout": _BUSY_TIMEOUT_S}, **options)
+    Path(str(engine.url.database)).parent.mkdir(parents=True, exist_ok=True)
     event.listen(engine, "connect", _prepare_sqlite)
     return engine
 
@@ -68,11 +68,25 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     connection.execute("PRAGMA synchronous=NORMAL")
 
 
+def _sqlite_url(path: Path) -> str:
+    from sqlalchemy import URL
+
+    # Not pasted together: a path may hold characters that mean something in a URL.
+    return URL.create("sqlite", database=str(path)).render_as_string(hide_password=False)
+
+
 def _url_from_uri(uri: str) -> str:
-    parts = urlsplit(uri)
-    if parts.scheme not in _POSTGRES_SCHEMES or not parts.hostname or len(parts.path) < 2:
-        raise _unusable(parts.scheme or "no scheme")
-    return urlunsplit(("postgresql+psycopg2", parts.netloc, parts.path, "", ""))
+    try:
+        parts = urlsplit(uri)
+        _port = parts.port
+    except ValueError:
+        # From None: the library's message quotes what it was given.
+        raise _unusable("no URI (write @ : / ] of a password as %40 %3A %2F %5D)") from None
+    if parts.scheme not in _POSTGRES_SCHEMES:
+        raise _unusable(f"scheme {parts.scheme!r}" if parts.scheme else "no scheme")
+    if not parts.hostname or len(parts.path) < 2 or "@" in parts.path:
+        raise _unusable("no host or database (write @ : / ] of a password as %40 %3A %2F %5D)")
+    return urlunsplit(("postgresql+psycopg2", parts.netloc, parts.path, parts.query, ""))
 
 
 def _url_from_json(text: str) -> str:
@@ -80,8 +94,13 @@ def _url_from_json(text: str) -> str:
         given = json.loads(text)
     except ValueError as error:
         raise _unusable("text that is no JSON") from error
-    if given.get("conn_type") not in _POSTGRES_SCHEMES or not given.get("host") or not given.get("schema"):
+    if given.get("conn_type") not in _POSTGRES_SCHEMES:
         raise _unusable(f"conn_type {given.get('conn_type')!r}")
+    missing = [name for name in ("host", "schema") if not given.get(name)]
+    if missing:
+        raise _unusable(f"JSON without {' and '.join(missing)}")
+    if not str(given.get("port") or 5432).isdecimal():
+        raise _unusable(f"port {given['port']!r}")
     login = quote(str(given.get("login") or ""), safe="")
     password = f":{quote(str(given['password']), safe='')}" if given.get("password") else ""
     place = f"{given['host']}:{given.get('port') or 5432}/{given['schema']}"

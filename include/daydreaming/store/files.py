@@ -6,10 +6,12 @@ the new one. Responses are write-once. Standard library only: every task instanc
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,37 +24,50 @@ _STAGE_FOLDERS: Mapping[Stage, str] = {"generation": "03_generation", "evaluatio
 _TEMPORARY_PREFIX = ".~"
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Write ``text`` (UTF-8, line ends as they are), replacing what was there, never leaving half of it."""
-    temporary = _write_temporary(path, text)
+def write_whole(path: Path, text: str, *, durable: bool = True) -> None:
+    """Write ``text`` (UTF-8, line ends as they are), replacing what was there, never leaving half of it.
+
+    Args:
+        path: Its folder is made where it is missing.
+        text: What the file shall hold.
+        durable: Wait until the disk has it; not needed for what can be made again.
+    """
+    temporary = _write_temporary(path, text, durable=durable)
     temporary.replace(path)
 
 
-def _write_temporary(path: Path, text: str) -> Path:
+def _write_temporary(path: Path, text: str, *, durable: bool = True) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{_TEMPORARY_PREFIX}{uuid.uuid4().hex}")
     try:
         with temporary.open("w", encoding="utf-8", newline="") as file:
             file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
     return temporary
 
 
-def _write_once(path: Path, text: str) -> bool:
-    """Write unless the file is there; False where it was."""
-    temporary = _write_temporary(path, text)
+def _take_name(temporary: Path, path: Path) -> bool:
+    """Give a finished file its name unless the name is taken; False where it was."""
     try:
         # A hard link fails where the name is taken; a rename would overwrite it.
         os.link(temporary, path)
     except FileExistsError:
         return False
-    finally:
-        temporary.unlink(missing_ok=True)
     return True
+
+
+@contextmanager
+def _turn_in(folder: Path) -> Iterator[None]:
+    """Hold a folder of responses while one takes its place: a text and its record belong together."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / f"{_TEMPORARY_PREFIX}lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 @dataclass(frozen=True)
@@ -164,27 +179,49 @@ class DataRoot:
         path = self.response(stage, cell_id)
         if path.exists():
             return False
-        write_whole(self.provenance(stage, cell_id), _json_text(provenance))
-        return _write_once(path, text)
+        record = _write_temporary(path, _json_text(provenance))
+        answer = None
+        try:
+            answer = _write_temporary(path, text)
+            with _turn_in(path.parent):
+                if path.exists():
+                    return False
+                record.replace(self.provenance(stage, cell_id))
+                return _take_name(answer, path)
+        finally:
+            record.unlink(missing_ok=True)
+            if answer is not None:
+                answer.unlink(missing_ok=True)
 
     def archive_response(self, stage: Stage, cell_id: str, request_hash: str) -> Path:
-        """Move an answer and its record to ``archive/`` under the hash of the request that made it."""
+        """Move an answer and its record to ``archive/`` under the hash of the request that made it.
+
+        The record leaves last: an answer without one could not be told stale. Nothing is done where
+        another process has moved the answer already.
+        """
         target = self.archived(stage, cell_id, request_hash)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if self.provenance(stage, cell_id).exists():
-            self.provenance(stage, cell_id).replace(target.with_suffix(".json"))
-        self.response(stage, cell_id).replace(target)
+        path, record = self.response(stage, cell_id), self.provenance(stage, cell_id)
+        with _turn_in(path.parent):
+            if path.exists():
+                if record.exists():
+                    write_whole(target.with_suffix(".json"), _read(record))
+                target.parent.mkdir(parents=True, exist_ok=True)
+                path.replace(target)
+                record.unlink(missing_ok=True)
         return target
 
     def restore_response(self, stage: Stage, cell_id: str, request_hash: str) -> bool:
         """Bring an archived answer to this request back; False where there is none."""
         source = self.archived(stage, cell_id, request_hash)
-        if not source.exists() or self.is_answered(stage, cell_id):
+        if not source.exists():
             return False
-        self.response(stage, cell_id).parent.mkdir(parents=True, exist_ok=True)
-        if source.with_suffix(".json").exists():
-            source.with_suffix(".json").replace(self.provenance(stage, cell_id))
-        source.replace(self.response(stage, cell_id))
+        path = self.response(stage, cell_id)
+        with _turn_in(path.parent):
+            if path.exists() or not source.exists():
+                return False
+            if source.with_suffix(".json").exists():
+                source.with_suffix(".json").replace(self.provenance(stage, cell_id))
+            source.replace(path)
         return True
 
 

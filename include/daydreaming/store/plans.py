@@ -111,22 +111,36 @@ def insert_plan(engine: Engine, run_id: str, stage: Stage, cells: Sequence[Plann
     Raises:
         StoreError: A different plan is there.
     """
+    from sqlalchemy.exc import IntegrityError
+
+    from daydreaming.store.schema import PlannedCall
+
+    if _same_plan_exists(engine, run_id, stage, cells):
+        return
+    rows = ({"run_id": run_id, **asdict(cell)} for cell in cells)
+    try:
+        with engine.begin() as connection:
+            _insert_many(connection, PlannedCall, rows)
+    except IntegrityError:
+        # Another process wrote the plan meanwhile; a row of this plan alone that is refused is a defect.
+        if not _same_plan_exists(engine, run_id, stage, cells):
+            raise
+
+
+def _same_plan_exists(engine: Engine, run_id: str, stage: Stage, cells: Sequence[PlannedCell]) -> bool:
     from sqlalchemy import select
 
     from daydreaming.store.schema import PlannedCall
 
     known = select(PlannedCall.cell_id).where(PlannedCall.run_id == run_id, PlannedCall.stage == stage)
-    with engine.begin() as connection:
+    with engine.connect() as connection:
         existing = list(connection.scalars(known.order_by(PlannedCall.map_index)))
-        if existing:
-            if existing != [cell.cell_id for cell in cells]:
-                raise StoreError(
-                    f"Run {run_id!r} has another {stage} plan already ({len(existing)} cells; "
-                    f"got {len(cells)}). A plan is fixed per run: start a new run."
-                )
-            return
-        rows = ({"run_id": run_id, **asdict(cell)} for cell in cells)
-        _insert_many(connection, PlannedCall, rows)
+    if existing and existing != [cell.cell_id for cell in cells]:
+        raise StoreError(
+            f"Run {run_id!r} has another {stage} plan already ({len(existing)} cells; "
+            f"got {len(cells)}). A plan is fixed per run: start a new run."
+        )
+    return bool(existing)
 
 
 def insert_combinations(engine: Engine, combinations: Iterable[Combination]) -> None:
@@ -169,42 +183,40 @@ def combinations_of_experiment(engine: Engine, experiment_id: str) -> list[Combi
         ]
 
 
-def read_concept_ids(engine: Engine, combo_id: str) -> tuple[str, ...]:
-    """The concepts of a combination, in order.
+def read_call(
+    engine: Engine, run_id: str, stage: Stage, map_index: int
+) -> tuple[RunRecord, PlannedCell, tuple[str, ...]]:
+    """What a mapped instance is to call: the run, the cell, and the concepts of its combination.
 
-    Raises:
-        StoreError: The combination is not recorded.
-    """
-    from sqlalchemy import select
-
-    from daydreaming.store.schema import Combination as CombinationRow
-
-    with engine.connect() as connection:
-        query = select(CombinationRow.concept_ids).where(CombinationRow.combo_id == combo_id)
-        concept_ids = connection.scalar(query)
-    if concept_ids is None:
-        raise StoreError(
-            f"Combination {combo_id} is not in the results database. Clear plan_generations of this run."
-        )
-    return tuple(concept_ids)
-
-
-def read_cell(engine: Engine, run_id: str, stage: Stage, map_index: int) -> PlannedCell:
-    """What a mapped instance is to call.
+    One query, for every task instance makes it.
 
     Raises:
         StoreError: The plan has no such instance.
     """
-    from daydreaming.store.schema import PlannedCall
+    from sqlalchemy import select
 
-    where = (PlannedCall.run_id == run_id, PlannedCall.stage == stage, PlannedCall.map_index == map_index)
-    cells = _read_cells(engine, *where)
-    if not cells:
+    from daydreaming.store.schema import Combination as CombinationRow
+    from daydreaming.store.schema import PlannedCall, Run
+
+    query = (
+        select(*_columns(Run, RunRecord), *_columns(PlannedCall, PlannedCell), CombinationRow.concept_ids)
+        .join(PlannedCall, PlannedCall.run_id == Run.run_id)
+        .join(CombinationRow, CombinationRow.combo_id == PlannedCall.combo_id)
+        .where(PlannedCall.run_id == run_id, PlannedCall.stage == stage, PlannedCall.map_index == map_index)
+    )
+    with engine.connect() as connection:
+        row = connection.execute(query).one_or_none()
+    if row is None:
         raise StoreError(
             f"The results database has no plan for {stage} {map_index} of run {run_id!r}. "
             f"Clear plan_{stage}s of this run, or start a new run."
         )
-    return cells[0]
+    run_fields = len(RunRecord.__dataclass_fields__)
+    return RunRecord(*row[:run_fields]), PlannedCell(*row[run_fields:-1]), tuple(row[-1])
+
+
+def _columns(table: Any, record: Any) -> list[Any]:
+    return [getattr(table, name) for name in record.__dataclass_fields__]
 
 
 def cells_of_run(engine: Engine, run_id: str, stage: Stage) -> list[PlannedCell]:
@@ -246,8 +258,7 @@ def _read_cells(engine: Engine, *where: Any) -> list[PlannedCell]:
 
     from daydreaming.store.schema import PlannedCall
 
-    columns = [getattr(PlannedCall, name) for name in PlannedCell.__dataclass_fields__]
-    query = select(*columns).where(*where).order_by(PlannedCall.map_index)
+    query = select(*_columns(PlannedCall, PlannedCell)).where(*where).order_by(PlannedCall.map_index)
     with engine.connect() as connection:
         return [PlannedCell(*row) for row in connection.execute(query)]
 

@@ -126,6 +126,8 @@ def count_made_by_run(engine: Engine, run_id: str) -> int:
     with engine.connect() as connection:
         for stage in ("generation", "evaluation"):
             model = _model(stage)
-            query = select(func.count()).select_from(model).where(model.run_id == run_id)
+            # A file that a person brought has no request behind it.
+            paid = (model.run_id == run_id, model.request_hash.is_not(None))
+            query = select(func.count()).select_from(model).where(*paid)
             total += connection.scalar(query) or 0
     return total

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 import uuid
 from collections.abc import AsyncIterator
@@ -32,6 +33,9 @@ from daydreaming.triggers.clients import forget_client, shared_client
 
 #: How often a call waits for another run that is making the same one.
 CLAIM_POLL_S = 2.0
+_KEY_REFUSED = (401, 403)
+
+log = logging.getLogger(__name__)
 
 
 class LLMCallTrigger(BaseTrigger):
@@ -130,8 +134,10 @@ class LLMCallTrigger(BaseTrigger):
         await asyncio.to_thread(
             record_failure, call, error, attempt=attempt, final=final, now=datetime.now(UTC)
         )
-        if isinstance(decision, GiveUp):
+        if isinstance(error, LLMPermanentError) and error.status in _KEY_REFUSED:
+            # The next call reads the connection anew: its key may have been corrected.
             forget_client(call.model.conn_id)
+        if isinstance(decision, GiveUp):
             raise error
         self.log.warning(
             "Attempt %d of %d failed, next in %.1f s: %s",
@@ -174,6 +180,12 @@ async def _claimed(call: CellCall) -> AsyncIterator[None]:
 
 
 async def _renew(cell: tuple[Any, Stage, str, str]) -> None:
+    from sqlalchemy.exc import SQLAlchemyError
+
     while True:
         await asyncio.sleep(RENEW_EVERY_S)
-        await asyncio.to_thread(claim_cell, *cell, datetime.now(UTC))
+        try:
+            await asyncio.to_thread(claim_cell, *cell, datetime.now(UTC))
+        except SQLAlchemyError as error:
+            # A lease outlasts several renewals: the next one may go through.
+            log.warning("Could not renew the lease on %s: %s", cell[2], error)

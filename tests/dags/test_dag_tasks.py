@@ -1,0 +1,131 @@
+"""What the tasks of the DAG files do around the use cases that they call."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import logging
+from datetime import UTC, datetime
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+
+from daydreaming.settings import Settings, project_root
+from tests.support.experiments import answer_all, edit_input, make_settings, planned_run
+
+CONNECTION = json.dumps({"conn_type": "openai", "host": "http://127.0.0.1:9/v1", "password": "x"})
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    settings = make_settings(tmp_path)
+    monkeypatch.setenv("DAYDREAMING_INPUTS_ROOT", str(settings.inputs_root))
+    monkeypatch.setenv("DAYDREAMING_DATA_ROOT", str(settings.data_root))
+    monkeypatch.setenv("AIRFLOW_CONN_OPENROUTER_DEFAULT", CONNECTION)
+    return settings
+
+
+def _module(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"tested_{name}", project_root() / f"dags/{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def experiment(settings: Settings) -> ModuleType:
+    """The file of `daydream_experiment`, read with the settings of the test."""
+    return _module("daydream_experiment")
+
+
+def _call(module: ModuleType, task: str, **arguments: Any) -> Any:
+    return getattr(module, task).function(**arguments)
+
+
+def test_the_tasks_of_a_run_follow_each_other_to_its_tables(experiment, settings, caplog):
+    caplog.set_level(logging.INFO)
+    params = {"experiment": "demo", "experiment_id": None, "k_max": None, "concepts": [], "dry_run": False}
+    assert _call(experiment, "load_inputs", params=params, run_id="run-1") == "demo"
+    assert _call(experiment, "plan_generations", run_id="run-1") == [0, 1, 2, 3]
+    evaluations = _call(experiment, "plan_evaluations", run_id="run-1")
+    assert evaluations == list(range(16))
+    assert _call(experiment, "estimate_cost", run_id="run-1", planned_evaluations=evaluations) == evaluations
+    assert "16 evaluations, 0 answered already" in caplog.text
+    answer_all(settings, "run-1")
+    for task in ("parse_scores", "summarize", "report", "check_completeness"):
+        _call(experiment, task, run_id="run-1")
+    _call(experiment, "append_cross_experiment")
+    assert "16 of 16 evaluations are scored" in caplog.text
+    assert "evaluations: 16 of 16 answered" in caplog.text
+    assert (settings.data_root / "06_summary/demo/final_results.csv").exists()
+    assert (settings.data_root / "07_cross_experiment/evaluation_results.csv").exists()
+
+
+def test_broken_inputs_fail_the_run_for_good_with_one_line_each(experiment, settings, caplog):
+    edit_input(settings.inputs_root, "experiments/demo.yaml", "k_max: 2", "k_max: 2\nkmax: 3\ndry_run: 7")
+    with pytest.raises(AirflowFailException, match="kmax"):
+        _call(experiment, "load_inputs", params={"experiment": "demo"}, run_id="run-1")
+    errors = [record.message for record in caplog.records if record.levelno == logging.ERROR]
+    assert len(errors) == 2
+
+
+def test_a_plan_beyond_what_airflow_maps_is_refused(experiment, settings, monkeypatch):
+    monkeypatch.setenv("AIRFLOW__CORE__MAX_MAP_LENGTH", "15")
+    _call(experiment, "load_inputs", params={"experiment": "demo"}, run_id="run-1")
+    for task in ("plan_generations", "plan_evaluations"):
+        with pytest.raises(AirflowFailException, match="at most 15"):
+            _call(experiment, task, run_id="run-1")
+
+
+def test_a_dry_run_releases_nothing(experiment, settings):
+    planned_run(settings, dry_run=True)
+    assert _call(experiment, "estimate_cost", run_id="run-1", planned_evaluations=[0, 1]) == []
+
+
+def test_a_run_that_costs_too_much_is_refused_before_it_is_released(experiment, settings):
+    planned_run(settings, max_cost_usd=0.0001)
+    with pytest.raises(AirflowFailException, match="Nothing was sent"):
+        _call(experiment, "estimate_cost", run_id="run-1", planned_evaluations=[0, 1])
+
+
+def test_a_run_without_a_plan_has_no_tables_and_fails_in_its_leaf(experiment, settings):
+    _call(experiment, "load_inputs", params={"experiment": "demo"}, run_id="run-1")
+    with pytest.raises(AirflowSkipException, match="Nothing was planned"):
+        _call(experiment, "parse_scores", run_id="run-1")
+    with pytest.raises(AirflowFailException, match="Nothing was planned"):
+        _call(experiment, "check_completeness", run_id="run-1")
+
+
+def test_a_run_whose_load_failed_ends_the_same_way(experiment, settings):
+    edit_input(settings.inputs_root, "experiments/demo.yaml", "k_max: 2", "k_max: x")
+    with pytest.raises(AirflowFailException):
+        _call(experiment, "load_inputs", params={"experiment": "demo"}, run_id="run-1")
+    with pytest.raises(AirflowSkipException):
+        _call(experiment, "parse_scores", run_id="run-1")
+    with pytest.raises(AirflowFailException, match="Nothing was planned"):
+        _call(experiment, "check_completeness", run_id="run-1")
+
+
+def test_too_many_failed_calls_fail_the_leaf_after_the_tables(experiment, settings):
+    planned_run(settings)
+    with pytest.raises(AirflowFailException, match="20 of 20 calls have no answer"):
+        _call(experiment, "check_completeness", run_id="run-1")
+    assert (settings.data_root / "05_parsing/demo/parsed_scores.csv").exists()
+
+
+def test_nightly_lists_what_runs_and_reports_broken_files(settings, caplog):
+    (settings.inputs_root / "experiments/broken.yaml").write_text("schedule: [")
+    module = _module("daydream_nightly")
+    due = SimpleNamespace(run_after=datetime(2026, 3, 1, 2, tzinfo=UTC))
+    assert _call(module, "list_nightly_experiments", dag_run=due) == [
+        {
+            "trigger_run_id": "nightly__demo_2026-03-01",
+            "conf": {"experiment": "demo", "experiment_id": "demo_2026-03-01"},
+        }
+    ]
+    assert "experiments/broken.yaml" in caplog.text

@@ -1,0 +1,1 @@
+"""Plain functions that several test folders share."""

@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+
+import pytest
+from rich.console import Console
+
+from daydreaming.cli import progress, run
+from daydreaming.cli.rest import AirflowUnreachableError
+from daydreaming.cli.run import run_experiment
+from daydreaming.pipeline.run_tables import complete_run
+from daydreaming.settings import Settings
+from tests.support.airflow_double import AirflowDouble, serve_airflow
+from tests.support.experiments import answer_all, answer_call, planned_run
+
+RUNS = "/api/v2/dags/daydream_experiment/dagRuns"
+NONE_FAILED = (200, {"total_entries": 0, "task_instances": []})
+
+
+@pytest.fixture
+def airflow(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[AirflowDouble]:
+    """An Airflow whose run `run-1` the test plans and answers itself."""
+    monkeypatch.setattr(progress, "POLL_S", 0.0)
+    with serve_airflow() as double:
+        monkeypatch.setenv("DAYDREAMING_AIRFLOW_URL", double.url)
+        double.reply("GET", "/api/v2/dags/daydream_experiment", (200, {}))
+        double.reply("POST", RUNS, (200, {"dag_run_id": "run-1"}))
+        double.reply("GET", f"{RUNS}/run-1/taskInstances", NONE_FAILED)
+        yield double
+
+
+def _states(airflow: AirflowDouble, *states: str) -> None:
+    airflow.reply("GET", f"{RUNS}/run-1", *((200, {"state": state}) for state in states))
+
+
+def _run(settings: Settings, **overrides: object) -> tuple[bool, str]:
+    out = io.StringIO()
+    console = Console(file=out, width=300)
+    return run_experiment(settings, {"experiment": "demo", **overrides}, console), out.getvalue()
+
+
+def test_a_run_that_succeeds_shows_progress_table_and_counts(airflow, settings):
+    _states(airflow, "queued", "running", "success")
+    planned_run(settings)
+    answer_all(settings, "run-1")
+    complete_run(settings, "run-1")
+    succeeded, text = _run(settings)
+    assert succeeded
+    assert "Run run-1 of daydream_experiment" in text
+    assert text.count("generations 4/4, 0 failed; evaluations 16/16, 0 failed") == 1
+    assert "20 new calls, 0 answers reused" in text
+    assert str(settings.data_root / "06_summary/demo") in text
+
+
+def test_a_run_that_reuses_everything_says_so(airflow, settings):
+    planned_run(settings, "run-0")
+    answer_all(settings, "run-0")
+    planned_run(settings)
+    complete_run(settings, "run-1")
+    _states(airflow, "success")
+    assert "No new call: all 20 answers were reused" in _run(settings)[1]
+
+
+def test_a_run_that_fails_names_tasks_counts_and_remedy(airflow, settings):
+    planned_run(settings)
+    answer_call(settings, "run-1", "generation", 0)
+    failed = [{"task_id": "generate"}, {"task_id": "generate"}, {"task_id": "check_completeness"}]
+    found = (200, {"total_entries": 2, "task_instances": failed})
+    airflow.reply("GET", f"{RUNS}/run-1/taskInstances", found)
+    _states(airflow, "failed")
+    succeeded, text = _run(settings)
+    assert not succeeded
+    assert "failed tasks: generate, check_completeness" in text
+    assert "generations: 1 of 4 answered" in text
+    assert "'only failed'" in text
+
+
+def test_a_dry_run_says_that_nothing_was_sent_though_there_are_older_tables(airflow, settings):
+    planned_run(settings, "run-0")
+    answer_all(settings, "run-0")
+    complete_run(settings, "run-0")
+    planned_run(settings, dry_run=True)
+    _states(airflow, "success")
+    succeeded, text = _run(settings, dry_run=True)
+    assert succeeded
+    assert "Dry run: nothing was sent." in text
+    assert "reused" not in text
+
+
+def test_wrong_parameters_start_nothing(airflow, settings, daydreaming):
+    result = daydreaming("run", "demo", "--set", "k_max=9")
+    assert result.code == 2
+    assert airflow.requests == []
+
+
+def test_parameters_are_sent_as_typed(airflow, settings, daydreaming):
+    planned_run(settings)
+    answer_all(settings, "run-1")
+    complete_run(settings, "run-1")
+    _states(airflow, "success")
+    result = daydreaming("run", "demo", "--set", "k_max=1", "--set", "concepts=search,moat")
+    assert (result.code, result.err) == (0, "")
+    conf = next(body["conf"] for method, _, body in airflow.requests if method == "POST")
+    assert conf == {"k_max": 1, "concepts": ["search", "moat"], "experiment": "demo"}
+
+
+def test_a_failed_run_is_exit_code_1(airflow, settings, daydreaming):
+    planned_run(settings)
+    _states(airflow, "failed")
+    result = daydreaming("run", "demo")
+    assert (result.code, result.err) == (1, "")
+
+
+def test_an_airflow_that_does_not_know_the_dag_is_given_up(airflow, settings, monkeypatch):
+    monkeypatch.setattr(run, "_DAG_TIMEOUT_S", -1.0)
+    airflow.reply("GET", "/api/v2/dags/daydream_experiment", (404, {}))
+    with pytest.raises(AirflowUnreachableError, match=r"has not read dags/daydream_experiment\.py yet"):
+        _run(settings)
+
+
+def test_a_terminal_gets_bars(airflow, settings):
+    planned_run(settings)
+    answer_all(settings, "run-1")
+    complete_run(settings, "run-1")
+    _states(airflow, "running", "success")
+    out = io.StringIO()
+    assert run_experiment(settings, {"experiment": "demo"}, Console(file=out, force_terminal=True, width=200))
+    assert "evaluations" in out.getvalue()
+    assert "16/16" in out.getvalue()

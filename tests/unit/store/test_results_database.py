@@ -1,0 +1,188 @@
+"""Where the results database is, and that its tables are made once and rightly."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import inspect, make_url, text
+
+from daydreaming.errors import InputError
+from daydreaming.settings import Settings
+from daydreaming.store.database import SQLITE_NAME, engine_for, results_url, single_use_engine
+from daydreaming.store.migrate import VERSION_TABLE, upgrade_database
+from daydreaming.store.results import insert_failure, read_failures
+from daydreaming.store.schema import Base
+
+SECRET = "hunter2hunter2"
+JSON = {"conn_type": "postgres", "host": "db", "schema": "results"}
+
+
+def settings_with(connection: str) -> Settings:
+    return Settings(Path("/in"), Path("/out"), results_conn=connection)
+
+
+@pytest.mark.parametrize(
+    ("connection", "url"),
+    [
+        (f"postgresql://me:{SECRET}@db:5433/results", f"postgresql+psycopg2://me:{SECRET}@db:5433/results"),
+        (f"postgres://me:{SECRET}@db/results", f"postgresql+psycopg2://me:{SECRET}@db/results"),
+        ("postgresql+psycopg2://db/results", "postgresql+psycopg2://db/results"),
+        ("postgresql://me:a%40b%2Fc@db/results", "postgresql+psycopg2://me:a%40b%2Fc@db/results"),
+        ("postgresql://db/results?sslmode=require", "postgresql+psycopg2://db/results?sslmode=require"),
+        (
+            json.dumps({**JSON, "login": "me", "password": SECRET}),
+            f"postgresql+psycopg2://me:{SECRET}@db:5432/results",
+        ),
+        (
+            f" {json.dumps({**JSON, 'login': 'm:e', 'password': 'a@b/c:d', 'port': 5433})} ",
+            "postgresql+psycopg2://m%3Ae:a%40b%2Fc%3Ad@db:5433/results",
+        ),
+        (json.dumps(JSON), "postgresql+psycopg2://@db:5432/results"),
+    ],
+)
+def test_both_forms_of_the_connection_give_the_url(connection, url):
+    assert results_url(settings_with(connection)) == url
+    assert make_url(url).host == "db"
+
+
+def test_a_password_with_special_characters_arrives_as_it_is():
+    for connection in (
+        "postgresql://m:a%40b%2Fc%3A%25@db/r",
+        '{"conn_type": "postgres", "host": "db", "schema": "r", "login": "m", "password": "a@b/c:%"}',
+    ):
+        assert make_url(results_url(settings_with(connection))).password == "a@b/c:%"
+
+
+@pytest.mark.parametrize(
+    ("connection", "got"),
+    [
+        (f"mysql://me:{SECRET}@db/results", "got scheme 'mysql'"),
+        (SECRET, "got no scheme"),
+        (f"postgresql://me:{SECRET}@/results", "got no host or database"),
+        (f"postgresql://me:{SECRET}@db", "got no host or database"),
+        (f"postgresql://me:{SECRET}@db:{SECRET}/results", "got no URI"),
+        (f"postgresql://me:12/{SECRET}@db/results", "got no host or database"),
+        (f"postgresql://me:{SECRET}/x@db/results", "got no URI"),
+        (f"postgresql://me:[{SECRET}@db/results", "got no URI"),
+        (
+            f'{{"conn_type": "mysql", "host": "db", "schema": "r", "password": "{SECRET}"}}',
+            "conn_type 'mysql'",
+        ),
+        (f'{{"conn_type": "postgres", "password": "{SECRET}"}}', "got JSON without host and schema"),
+        (
+            f'{{"conn_type": "postgres", "host": "db", "schema": "r", "port": "x", "password": "{SECRET}"}}',
+            "got port 'x'",
+        ),
+        (f'{{"password": "{SECRET}"}}', "got conn_type None"),
+        (f'{{"password": "{SECRET}"', "got text that is no JSON"),
+    ],
+)
+def test_a_connection_that_cannot_be_used_is_refused_without_telling_the_password(connection, got):
+    with pytest.raises(InputError, match=f"AIRFLOW_CONN_DAYDREAMING_RESULTS must be .*{got}") as caught:
+        results_url(settings_with(connection))
+    shown = [str(caught.value)]
+    error = caught.value
+    while (error := error.__cause__) is not None:
+        shown.append(str(error))
+    assert SECRET not in "".join(shown)
+
+
+@pytest.mark.parametrize("name", ["plain", "with space", "a?b=c", "a%20b", "a#b", "ä@:x"])
+def test_without_a_connection_it_is_sqlite_in_the_data_root_whatever_that_is_called(tmp_path, name):
+    settings = Settings(tmp_path, tmp_path / name)
+    upgrade_database(settings)
+    assert (tmp_path / name / SQLITE_NAME).is_file()
+    assert {path.name for path in tmp_path.iterdir()} == {name}
+
+
+def test_sqlite_is_in_wal_mode(results_engine):
+    with results_engine.connect() as connection:
+        assert connection.scalar(text("PRAGMA journal_mode")) == "wal"
+
+
+def test_a_process_has_one_engine_per_database(results_settings, tmp_path):
+    assert engine_for(results_settings) is engine_for(results_settings)
+    assert engine_for(results_settings) is not engine_for(Settings(tmp_path, tmp_path / "other"))
+
+
+def test_a_forked_process_makes_an_engine_of_its_own(results_settings, monkeypatch):
+    mine = engine_for(results_settings)
+    monkeypatch.setattr("os.getpid", lambda: -1)
+    assert engine_for(results_settings) is not mine
+
+
+def test_a_single_use_engine_keeps_no_connection_open(results_engine, results_settings):
+    engine = single_use_engine(results_settings)
+    with engine.connect() as connection:
+        connection.execute(text("SELECT 1"))
+    assert type(engine.pool).__name__ == "NullPool"
+
+
+def test_migrations_from_nothing_make_what_the_models_say(results_engine):
+    with results_engine.connect() as connection:
+        context = MigrationContext.configure(
+            connection, opts={"compare_type": True, "version_table": VERSION_TABLE}
+        )
+        assert compare_metadata(context, Base.metadata) == []
+
+
+def test_migrations_have_a_version_table_of_their_own(results_engine):
+    tables = set(inspect(results_engine).get_table_names())
+    assert tables == {*Base.metadata.tables, VERSION_TABLE}
+
+
+def test_migrating_again_keeps_the_rows(results_engine, results_settings):
+    insert_failure(results_engine, failure())
+    upgrade_database(results_settings)
+    assert len(read_failures(results_engine, "e")) == 1
+
+
+def migrate_with_others(barrier, path):
+    barrier.wait()
+    upgrade_database(Settings(path, path))
+
+
+def test_four_processes_may_migrate_an_empty_database_at_once(tmp_path):
+    # Forked, as Airflow's processes are: they are at the start line in milliseconds.
+    fork = multiprocessing.get_context("fork")
+    barrier = fork.Barrier(4)
+    processes = [fork.Process(target=migrate_with_others, args=(barrier, tmp_path)) for _ in range(4)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    assert [process.exitcode for process in processes] == [0] * 4
+    engine = engine_for(Settings(tmp_path, tmp_path))
+    with engine.connect() as connection:
+        assert list(connection.scalars(text(f"SELECT version_num FROM {VERSION_TABLE}"))) == ["0001"]
+    assert set(inspect(engine).get_table_names()) == {*Base.metadata.tables, VERSION_TABLE}
+
+
+def failure(**fields):
+    row = {
+        "experiment_id": "e",
+        "run_id": "r",
+        "stage": "generation",
+        "cell_id": "c",
+        "model": "m",
+        "attempt": 1,
+        "error_class": "LLMTransientError",
+        "message": "busy",
+        "final": False,
+        "occurred_at": datetime(2026, 1, 2, 3, 4, 5, 678, tzinfo=UTC),
+    }
+    return {**row, **fields}
+
+
+def test_times_come_back_in_utc_whatever_zone_they_were_written_in(results_engine):
+    moment = datetime(2026, 1, 2, 1, 0, tzinfo=timezone(timedelta(hours=5)))
+    insert_failure(results_engine, failure(occurred_at=moment))
+    [row] = read_failures(results_engine, "e")
+    assert row["occurred_at"] == moment
+    assert row["occurred_at"].tzinfo is UTC

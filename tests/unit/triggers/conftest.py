@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from daydreaming.llm.simulator import SimulatorConfig, SimulatorProcess
+from daydreaming.settings import Settings
+from tests.support.experiments import make_settings
+
+KEY = "sk-very-secret-0123456789"
+CALM = SimulatorConfig(seed=5, api_key=KEY, retry_after_s=0)
+
+
+@pytest.fixture(scope="session")
+def simulator_process():
+    with SimulatorProcess(CALM) as process:
+        yield process
+
+
+@pytest.fixture
+def simulator(simulator_process):
+    """The real simulator, calm and with its counters at zero."""
+    simulator_process.control(**CALM.changeable())
+    simulator_process.reset(attempts=True)
+    return simulator_process
+
+
+@pytest.fixture
+def connect(monkeypatch):
+    """Define an Airflow connection of type openai, as a deployment does it."""
+
+    def define(host, conn_id="openrouter_default", password=KEY):
+        value = json.dumps({"conn_type": "openai", "host": host, "password": password})
+        monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", value)
+
+    return define
+
+
+@pytest.fixture
+def settings(tmp_path, monkeypatch) -> Settings:
+    """A small inputs tree and an empty data root, which the environment names too."""
+    made = make_settings(tmp_path, call_attempts=2, call_timeout_s=20.0)
+    monkeypatch.setenv("DAYDREAMING_INPUTS_ROOT", str(made.inputs_root))
+    monkeypatch.setenv("DAYDREAMING_DATA_ROOT", str(made.data_root))
+    monkeypatch.setenv("DAYDREAMING_CALL_ATTEMPTS", "2")
+    monkeypatch.setenv("DAYDREAMING_CALL_TIMEOUT_S", "20")
+    return made
