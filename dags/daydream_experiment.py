@@ -141,7 +141,7 @@ def daydream_experiment() -> None:
     call: dict[str, Any] = {
         "retries": settings.task_retries,
         "retry_delay": settings.retry_delay,
-        "map_index_template": "{{ cell_id }}",
+        "map_index_template": "{{ task.cell_label(run_id, ti) }}",
     }
     generate = operator.partial(task_id="generate", stage="generation", **call).expand(index=generations)
     evaluate = operator.partial(

@@ -71,7 +71,7 @@ class Settings:
         problems: list[str] = []
         default_root = project_root() / "data"
         settings = cls(
-            inputs_root=Path(env.get("DAYDREAMING_INPUTS_ROOT") or default_root),
+            inputs_root=Path(env.get("DAYDREAMING_INPUTS_ROOT") or default_root).absolute(),
             data_root=_local_path(env.get("DAYDREAMING_DATA_ROOT") or str(default_root), problems),
             results_conn=env.get("AIRFLOW_CONN_DAYDREAMING_RESULTS", ""),
             dispatch=_dispatch(env.get("DAYDREAMING_DISPATCH") or "pool", problems),

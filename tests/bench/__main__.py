@@ -96,7 +96,8 @@ def write_inputs(root: Path, size: int) -> None:
         "generation_templates.csv": "template_id,template_name,description,active,parser\n"
         "bench,Bench,Short,true,whole\n",
         "generation_templates/bench.txt": "Write about {% for c in concepts %}{{ c.name }} {% endfor %}\n",
-        "evaluation_templates.csv": "template_id,template_name,description,active,parser,score_min,score_max\n"
+        "evaluation_templates.csv": "template_id,template_name,description,active,parser,"
+        "score_min,score_max\n"
         "judge,Judge,Short,true,strict,0,10\n",
         "evaluation_templates/judge.txt": "{{ response }}\nEnd with SCORE: x (0-10)\n",
         "llm_models.csv": "id,model,provider,display_name,for_generation,for_evaluation,specialization,"

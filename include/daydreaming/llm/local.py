@@ -28,6 +28,7 @@ from daydreaming.llm.local_weights import (
     INSTALL,
     LocalModelUnavailableError,
     default_weights_dir,
+    find_weights_pieces,
     prepare_weights,
 )
 
@@ -49,8 +50,8 @@ class LocalServerConfig:
     Attributes:
         port: Port; 0 takes a free one.
         host: Address to listen on; loopback only, since the server asks for no key.
-        threads: Threads that compute a token. Half the cores: Airflow needs the other half, and on a
-            busy machine more threads are slower, because each token waits for the last of them.
+        threads: Threads that compute a token. Half the cores: Airflow needs the others, and on a
+            busy machine more threads are no faster, because each token waits for the last of them.
         slots: Calls that are answered at the same time; further ones wait.
         slot_tokens: Most tokens of a prompt and its answer together.
     """
@@ -103,6 +104,16 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     print(f"{READY}{url}/v1", flush=True)  # noqa: T201
     signal.sigwait(_END_SIGNALS)
     _exit_at_once()
+
+
+def why_unavailable() -> str | None:
+    """Why the model cannot run here, in one line; None where engine and weights are installed."""
+    try:
+        load_engine()
+        find_weights_pieces()
+    except LocalModelUnavailableError as error:
+        return str(error)
+    return None
 
 
 def load_engine() -> Any:

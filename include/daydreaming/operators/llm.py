@@ -46,6 +46,7 @@ class LLMCallOperator(BaseOperator):
         super().__init__(**kwargs)
         self.stage = stage
         self.index = index
+        self._cell_id = ""
 
     def execute(self, context: Context) -> None:
         """Succeed where the answer is stored; else write the prompt and defer."""
@@ -72,16 +73,28 @@ class LLMCallOperator(BaseOperator):
             self.log.warning("No label: %s", error)
         super().resume_execution(next_method, next_kwargs, context)
 
-    def _open_call(self, context: Context) -> CellCall:
-        """Look up the cell, and keep its ID as the label.
+    def cell_label(self, run_id: str, ti: Any) -> str:
+        """The cell's ID, for ``map_index_template``.
 
         Airflow writes the worker's label at the end of a task, over the one that the cluster policy
-        has set: so the DAG says ``map_index_template="{{ cell_id }}"``. What the task instance has
-        already spares a request.
+        has set, so it must be the same. At the beginning it is only sent after a retry, at which
+        Airflow 3.3.2 drops it: a request for each instance would be too many.
         """
+        if not self._cell_id and ti.try_number > 1:
+            try:
+                self._cell_id = self._find_call(run_id, ti).cell.cell_id
+            except DaydreamingError as error:
+                self.log.warning("No label: %s", error)
+        return self._cell_id
+
+    def _find_call(self, run_id: str, ti: Any) -> CellCall:
+        return open_call(Settings.from_env(), run_id, self.stage, int(ti.map_index or 0))
+
+    def _open_call(self, context: Context) -> CellCall:
+        """Look up the cell, and keep its ID as the label; what the instance has already is not sent."""
         ti: Any = context["ti"]
-        call = open_call(Settings.from_env(), str(context["run_id"]), self.stage, int(ti.map_index or 0))
-        context["cell_id"] = ti.rendered_map_index = call.cell.cell_id  # type: ignore[typeddict-unknown-key]
+        call = self._find_call(str(context["run_id"]), ti)
+        self._cell_id = ti.rendered_map_index = call.cell.cell_id
         return call
 
     def _is_settled(self, call: CellCall) -> bool:

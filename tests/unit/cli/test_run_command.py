@@ -15,6 +15,7 @@ from tests.support.airflow_double import AirflowDouble, serve_airflow
 from tests.support.experiments import answer_all, answer_call, planned_run
 
 RUNS = "/api/v2/dags/daydream_experiment/dagRuns"
+TASKS = "/api/v2/dags/daydream_experiment/tasks"
 NONE_FAILED = (200, {"total_entries": 0, "task_instances": []})
 
 
@@ -27,6 +28,8 @@ def airflow(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Air
         double.reply("GET", "/api/v2/dags/daydream_experiment", (200, {}))
         double.reply("POST", RUNS, (200, {"dag_run_id": "run-1"}))
         double.reply("GET", f"{RUNS}/run-1/taskInstances", NONE_FAILED)
+        names = ("load_inputs", "generate", "check_completeness")
+        double.reply("GET", TASKS, (200, {"tasks": [{"task_id": name} for name in names]}))
         yield double
 
 
@@ -65,9 +68,9 @@ def test_a_run_that_reuses_everything_says_so(airflow, settings):
 def test_a_run_that_fails_names_tasks_counts_and_remedy(airflow, settings):
     planned_run(settings)
     answer_call(settings, "run-1", "generation", 0)
-    failed = [{"task_id": "generate"}, {"task_id": "generate"}, {"task_id": "check_completeness"}]
-    found = (200, {"total_entries": 2, "task_instances": failed})
-    airflow.reply("GET", f"{RUNS}/run-1/taskInstances", found)
+    # Two counts for the progress display, then one for each task.
+    counts = [(200, {"total_entries": count}) for count in (2, 0, 0, 2, 1)]
+    airflow.reply("GET", f"{RUNS}/run-1/taskInstances", *counts)
     _states(airflow, "failed")
     succeeded, text = _run(settings)
     assert not succeeded

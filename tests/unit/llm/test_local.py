@@ -14,7 +14,14 @@ import pytest
 
 from daydreaming.errors import DaydreamingError, InputError
 from daydreaming.llm import local, local_weights
-from daydreaming.llm.local import LocalServerConfig, is_loopback, load_engine, main, require_free
+from daydreaming.llm.local import (
+    LocalServerConfig,
+    is_loopback,
+    load_engine,
+    main,
+    require_free,
+    why_unavailable,
+)
 from daydreaming.llm.local_process import LocalServerProcess
 from daydreaming.llm.local_weights import (
     WEIGHTS_FILE,
@@ -178,6 +185,15 @@ def test_missing_system_library_is_told_apart_from_a_missing_package(monkeypatch
     monkeypatch.setattr(local, "import_module", fail)
     with pytest.raises(LocalModelUnavailableError, match=r"cannot be loaded: libgomp\.so\.1.*libgomp1"):
         load_engine()
+
+
+def test_why_unavailable_says_it_in_one_line(monkeypatch: pytest.MonkeyPatch, pieces: list[Path]):
+    package = SimpleNamespace(chunk_paths=lambda: pieces)
+    monkeypatch.setitem(sys.modules, "xllamacpp", SimpleNamespace())  # type: ignore[arg-type]
+    monkeypatch.setitem(sys.modules, local_weights.WEIGHTS_PACKAGE, package)  # type: ignore[arg-type]
+    assert why_unavailable() is None
+    monkeypatch.setitem(sys.modules, "xllamacpp", None)
+    assert (why_unavailable() or "").startswith("xllamacpp (llama.cpp) is not installed.")
 
 
 def test_threads_do_not_spin_while_they_wait(monkeypatch: pytest.MonkeyPatch):

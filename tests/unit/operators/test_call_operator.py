@@ -41,7 +41,7 @@ def operator(stage="generation", **kwargs):
 
 
 def execute(stage="generation", index=ESSAY_FREE, run_id="run-1"):
-    context = {"run_id": run_id, "ti": SimpleNamespace(map_index=index)}
+    context = {"run_id": run_id, "ti": SimpleNamespace(map_index=index, try_number=1)}
     return operator(stage).execute(context)
 
 
@@ -112,18 +112,25 @@ def test_an_instance_without_a_plan_fails_for_good(engine, run_id, index, messag
 def test_the_label_is_the_id_of_the_cell_whatever_the_worker_does(engine, settings):
     cell = read_call(engine, "run-1", "generation", ESSAY_FREE)[1].cell_id
     answer_call(settings, "run-1", "generation", ESSAY_FREE)
-    context = {"run_id": "run-1", "ti": SimpleNamespace(map_index=ESSAY_FREE)}
-    operator().execute(context)
-    assert (context["cell_id"], context["ti"].rendered_map_index) == (cell, cell)
-    context = {"run_id": "run-1", "ti": SimpleNamespace(map_index=ESSAY_FREE)}
+    executed = operator()
+    context = {"run_id": "run-1", "ti": SimpleNamespace(map_index=ESSAY_FREE, try_number=1)}
+    executed.execute(context)
+    assert executed.cell_label("run-1", context["ti"]) == context["ti"].rendered_map_index == cell
+    resumed = operator()
     event = {"event": failure_payload(LLMPermanentError("HTTP 401"))}
     with pytest.raises(AirflowFailException, match="HTTP 401"):
-        operator().resume_execution("execute_complete", event, context)
-    assert (context["cell_id"], context["ti"].rendered_map_index) == (cell, cell)
+        resumed.resume_execution("execute_complete", event, context)
+    assert resumed.cell_label("run-1", context["ti"]) == cell
+
+
+@pytest.mark.parametrize(("try_number", "sent"), [(1, False), (2, True)])
+def test_a_label_is_sent_at_the_beginning_only_where_a_retry_dropped_it(engine, try_number, sent):
+    ti = SimpleNamespace(map_index=ESSAY_FREE, try_number=try_number)
+    assert bool(operator().cell_label("run-1", ti)) is sent
 
 
 def test_a_label_that_cannot_be_looked_up_does_not_hide_why_the_task_fails(engine):
-    context = {"run_id": "run-9", "ti": SimpleNamespace(map_index=ESSAY_FREE)}
+    context = {"run_id": "run-9", "ti": SimpleNamespace(map_index=ESSAY_FREE, try_number=1)}
     event = {"event": failure_payload(LLMPermanentError("HTTP 401"))}
     with pytest.raises(AirflowFailException, match="HTTP 401"):
         operator().resume_execution("execute_complete", event, context)
