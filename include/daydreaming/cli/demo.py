@@ -40,7 +40,9 @@ def run_demo(llm: str, port: int | None) -> bool:
     if llm == "local":
         console.print(
             "The demo model is tiny (270 million parameters): its text is fluent, its judgement is poor. "
-            "These scores show how the tables work, not which essay is good."
+            "These scores show how the tables work, not which essay is good.",
+            highlight=False,
+            soft_wrap=True,
         )
     for line in access_lines(home, deployment):
         console.print(line, highlight=False, soft_wrap=True)
