@@ -34,8 +34,10 @@ up: setup
 down: setup
 	@$(BIN)/daydreaming down
 
+# Fast tests on both cores; then those with real processes, one after the other.
 test: setup $(VENV)/.demo-installed
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 tests/unit tests/dags
+	$(BIN)/pytest tests/integration
 
 check: setup
 	$(BIN)/ruff format --check .

@@ -15,7 +15,7 @@ import logging
 from datetime import UTC, datetime
 from typing import Any
 
-from airflow.sdk import Asset, TriggerRule, conf, dag, task
+from airflow.sdk import Asset, TriggerRule, conf, dag, get_parsing_context, task
 from airflow.sdk.exceptions import AirflowSkipException
 
 from daydreaming.operators.failures import fail_clearly
@@ -23,9 +23,11 @@ from daydreaming.operators.form import experiment_params
 from daydreaming.operators.llm import call_operator
 from daydreaming.settings import Settings
 
+CALLS = ("generate", "evaluate")
+
 log = logging.getLogger(__name__)
 settings = Settings.from_env()
-RESULTS = Asset("daydreaming://results")
+RESULTS = Asset("daydreaming_results")  # no URI: Airflow would look through all providers for its scheme
 
 
 @task
@@ -127,7 +129,8 @@ def check_completeness(run_id: str) -> None:
     schedule=None,
     doc_md=__doc__,
     tags=["daydreaming"],
-    params=experiment_params(settings.inputs_root),
+    # A call's own process parses this file too, and has no use for the form: it takes longest to build.
+    params={} if get_parsing_context().task_id in CALLS else experiment_params(settings.inputs_root),
     max_active_tasks=1024,  # the pools gate, not the DAG
     is_paused_upon_creation=False,
 )

@@ -66,6 +66,8 @@ def _preload() -> None:
 
     Airflow imports this module wherever it is used; a tenth of a second there saves one for each call.
     """
+    from jinja2 import Environment
+
     import daydreaming.llm.client
     import daydreaming.pipeline.call  # noqa: F401 - for those who are forked
     from daydreaming.prompts.render import compile_template
@@ -73,6 +75,8 @@ def _preload() -> None:
 
     Base.registry.configure()
     compile_template("{{ concepts }}{% for concept in concepts %}{% endfor %}")
+    # Airflow renders the labels, with an environment of its own: the lexer is what takes long to make.
+    Environment().parse("{{ label }}")  # noqa: S701 - nothing is rendered
 
 
 def _stage_of(task_id: str) -> Stage | None:

@@ -11,7 +11,7 @@ from daydreaming.settings import project_root
 from tests.support.experiments import FILES, make_inputs
 
 DAGS = sorted((project_root() / "dags").glob("*.py"))
-RESULTS = "daydreaming://results/"
+RESULTS = "daydreaming_results"
 CHOICES = ("concepts", "generation_templates", "evaluation_templates", "generation_models", "evaluation_models")  # fmt: skip  # noqa: E501
 ORDER = {
     "load_inputs": [],

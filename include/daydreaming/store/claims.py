@@ -17,28 +17,21 @@ RENEW_EVERY_S = 20.0
 
 def claim_cell(engine: Engine, stage: Stage, cell_id: str, owner: str, now: datetime) -> bool:
     """Take or renew the lease on a cell; False where another owner holds it."""
-    from sqlalchemy import insert, or_, update
-    from sqlalchemy.exc import IntegrityError
+    from sqlalchemy import or_
 
     from daydreaming.store.schema import Claim
+    from daydreaming.store.upsert import insert_for
 
-    expires_at = now + timedelta(seconds=LEASE_S)
-    takeover = (
-        update(Claim)
-        .where(Claim.stage == stage, Claim.cell_id == cell_id)
-        .where(or_(Claim.owner == owner, Claim.expires_at < now))
-        .values(owner=owner, expires_at=expires_at)
-    )
+    lease = {"owner": owner, "expires_at": now + timedelta(seconds=LEASE_S)}
     with engine.begin() as connection:
-        if connection.execute(takeover).rowcount:
-            return True
-    try:
-        with engine.begin() as connection:
-            new = {"stage": stage, "cell_id": cell_id, "owner": owner, "expires_at": expires_at}
-            connection.execute(insert(Claim), new)
-    except IntegrityError:
-        return False
-    return True
+        # One statement: of several claimants exactly one finds the row free.
+        new = insert_for(connection)(Claim).values(stage=stage, cell_id=cell_id, **lease)
+        take = new.on_conflict_do_update(
+            index_elements=[Claim.stage, Claim.cell_id],
+            set_=lease,
+            where=or_(Claim.owner == owner, Claim.expires_at < now),
+        )
+        return bool(connection.execute(take).rowcount)
 
 
 def release_cell(engine: Engine, stage: Stage, cell_id: str, owner: str) -> None:

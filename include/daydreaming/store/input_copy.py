@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -29,11 +30,15 @@ def copy_inputs(inputs: Inputs, target_dir: Path) -> None:
     write_whole(target_dir / SNAPSHOT_FILE, inputs.to_json())
 
 
-def read_inputs_copy(target_dir: Path) -> Inputs:
+def read_inputs_copy(target_dir: Path, digest: str) -> Inputs:
     """The inputs that :func:`copy_inputs` wrote.
 
+    Args:
+        target_dir: Where.
+        digest: Of the inputs that were written; the file holds the text that it is made of.
+
     Raises:
-        StoreError: They are missing or damaged.
+        StoreError: They are missing, or are others.
     """
     try:
         text = (target_dir / SNAPSHOT_FILE).read_text(encoding="utf-8")
@@ -42,6 +47,12 @@ def read_inputs_copy(target_dir: Path) -> Inputs:
             f"{target_dir / SNAPSHOT_FILE}: the frozen inputs of the run cannot be read ({error}). "
             "Start a new run."
         ) from error
+    found = hashlib.sha256(text.encode()).hexdigest()
+    if found != digest:
+        raise StoreError(
+            f"{target_dir / SNAPSHOT_FILE}: was edited since the run began (its digest is {found[:12]}, "
+            f"planned was {digest[:12]}). Restore it, or start a new run."
+        )
     return Inputs.from_json(text)
 
 

@@ -37,7 +37,7 @@ def test_the_copy_holds_what_was_selected_and_can_be_loaded_again(inputs, tmp_pa
     target = tmp_path / "copy" / "01_raw"
     for _ in range(2):
         copy_inputs(inputs, target)
-    assert read_inputs_copy(target) == inputs
+    assert read_inputs_copy(target, inputs.digest) == inputs
     assert load_inputs(target.parent, ExperimentParams(k_max=2)) == inputs
     assert not (target / "concepts/descriptions-sentence/dream.txt").exists()
     assert 'description_level: "paragraph"' in (target / "experiment.yaml").read_text()
@@ -46,7 +46,7 @@ def test_the_copy_holds_what_was_selected_and_can_be_loaded_again(inputs, tmp_pa
 
 def test_a_missing_copy_is_refused(tmp_path):
     with pytest.raises(StoreError, match="frozen inputs of the run cannot be read"):
-        read_inputs_copy(tmp_path)
+        read_inputs_copy(tmp_path, "0" * 64)
 
 
 @pytest.mark.parametrize(
