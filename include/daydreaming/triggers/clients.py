@@ -53,10 +53,16 @@ async def _connect(conn_id: str) -> AsyncOpenAI:
     return client.with_options(max_retries=0)
 
 
+#: The quickest way to the connections that the shipped models use.
+_HINTS = {
+    "openrouter_default": "Set OPENROUTER_API_KEY and start again, or define it",
+    "local_llm": "Start the local model with `daydreaming up --llm local`, or define it",
+}
+
+
 def missing_connection(conn_id: str) -> str:
     """What is wrong and what to do where a connection is not defined."""
-    hint = " Set OPENROUTER_API_KEY and start again," if conn_id == "openrouter_default" else ""
     return (
-        f"Airflow connection {conn_id!r} is not defined.{hint} {'or define' if hint else 'Define'} it "
+        f"Airflow connection {conn_id!r} is not defined. {_HINTS.get(conn_id, 'Define it')} in Airflow "
         f"(type openai: host, password) or as AIRFLOW_CONN_{conn_id.upper()}."
     )

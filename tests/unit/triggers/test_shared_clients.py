@@ -91,4 +91,5 @@ def test_a_caller_that_is_cancelled_does_not_take_the_client_from_the_others(con
 
 def test_only_openrouter_has_a_key_of_its_own_to_set():
     assert "Set OPENROUTER_API_KEY" in missing_connection("openrouter_default")
-    assert "OPENROUTER_API_KEY" not in missing_connection("local_llm")
+    assert "--llm local" in missing_connection("local_llm")
+    assert missing_connection("mine").startswith("Airflow connection 'mine' is not defined. Define it in")
