@@ -7,20 +7,22 @@ UV_VERSION := 0.13.9
 
 .PHONY: setup demo test check format up down bench lock clean
 
-# Installed anew only where a lock has changed since.
+# Installed anew only where a lock has changed since. Compiled at once: each task is a process of its
+# own, and where PYTHONDONTWRITEBYTECODE is set each would compile what it imports.
 setup: $(VENV)/.installed
 
 $(VENV)/.installed: requirements-dev.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if (3, 11) <= v < (3, 14) else f"Python 3.11, 3.12 or 3.13 is needed; got {v.major}.{v.minor}. Set PYTHON, e.g. make setup PYTHON=python3.12.")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements-dev.lock
+	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r requirements-dev.lock
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
+	$(BIN)/python -m compileall -q include dags plugins
 	@touch $@
 
 # The demo model is an extra: without it the demo says so and uses the simulator.
 $(VENV)/.demo-installed: $(VENV)/.installed requirements-demo.lock
-	-$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements-demo.lock && touch $@
+	-$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r requirements-demo.lock && touch $@
 
 demo: setup
 ifeq ($(LLM),local)

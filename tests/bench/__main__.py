@@ -59,23 +59,28 @@ def measure(folder: Path, size: int) -> dict[str, float]:
     try:
         client = AirflowClient(deployment.url, USER, home.password())
         # Warm first, so that neither kind pays for what the other then finds in memory.
-        run(client, "bench_noop", {"size": 10})
+        for dag_id in ("bench_noop", "bench_deferred"):
+            run(client, dag_id, {"size": 10})
         noop = rate(home, run(client, "bench_noop", {"size": size}), "noop")
+        deferred = rate(home, run(client, "bench_deferred", {"size": size}), "deferred")
         pool = rate(home, run(client, "daydream_experiment", {"experiment": "bench"}), "generate")
     finally:
         stop(home)
     return {
-        "instances": size,
+        "instances": size,  # of the yardsticks; a multiple of the 14 concepts near it of ours
         "noop_instances_per_s": round(noop, 2),
+        "deferred_instances_per_s": round(deferred, 2),
         "pool_instances_per_s": round(pool, 2),
         "pool_ratio": round(pool / noop, 3),
+        # Without what any deferred task costs in Airflow: what is left is ours.
+        "pool_ratio_to_deferred": round(pool / deferred, 3),
     }
 
 
 def prepare(folder: Path, size: int) -> None:
     """Inputs of an experiment of ``size`` generations, and the DAGs beside the yardstick."""
     shutil.copytree(project_root() / "dags", folder / "dags", ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(Path(__file__).parent / "dags" / "bench_noop.py", folder / "dags")
+    shutil.copy(Path(__file__).parent / "dags" / "bench_yardsticks.py", folder / "dags")
     write_inputs(folder / "inputs", size)
     os.environ.update(
         AIRFLOW__CORE__DAGS_FOLDER=str(folder / "dags"),

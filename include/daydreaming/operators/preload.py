@@ -1,0 +1,32 @@
+"""An Airflow listener that loads, once per service, what every forked process would load again.
+
+The scheduler's executor forks a process per task instance, and the DAG processor one per parse. What
+their parent has imported they find in memory; Airflow's task decorators alone take 20 ms, a quarter
+of what a worker spends on an instance (docs/adr/0009-compile-and-load-ahead.md).
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+from typing import Any
+
+from airflow.listeners import hookimpl
+
+#: What a DAG file of ours, and a call's process, import first.
+_MODULES = ("airflow.sdk.definitions.decorators", "airflow.sdk.definitions.dag", "daydreaming.operators.llm")
+
+log = logging.getLogger(__name__)
+
+
+@hookimpl
+def on_starting(component: Any) -> None:
+    """Import for the children of this service; only a service has a `Job`, a task process has none."""
+    if type(component).__name__ != "Job":
+        return
+    for name in _MODULES:
+        try:
+            importlib.import_module(name)
+        except Exception:
+            # The children will import it themselves, and say what is wrong where it can be seen.
+            log.exception("daydreaming: could not load %s ahead", name)

@@ -1,0 +1,43 @@
+import importlib
+import logging
+from types import SimpleNamespace
+
+import pytest
+
+from daydreaming.operators import preload
+
+
+class Job:
+    """Stands for airflow.jobs.job.Job, which the listener knows by name."""
+
+
+@pytest.fixture
+def imported(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    names: list[str] = []
+    monkeypatch.setattr(preload, "importlib", SimpleNamespace(import_module=names.append))
+    return names
+
+
+def test_a_service_imports_what_its_children_need(imported: list[str]) -> None:
+    preload.on_starting(Job())
+    assert "airflow.sdk.definitions.decorators" in imported
+    assert "daydreaming.operators.llm" in imported
+
+
+def test_what_it_names_exists() -> None:
+    for name in preload._MODULES:
+        importlib.import_module(name)
+
+
+def test_a_task_process_imports_nothing(imported: list[str]) -> None:
+    preload.on_starting(SimpleNamespace())
+    assert imported == []
+
+
+def test_a_broken_module_stops_no_service(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(preload, "_MODULES", ("daydreaming.no_such_module",))
+    with caplog.at_level(logging.ERROR):
+        preload.on_starting(Job())
+    assert "could not load daydreaming.no_such_module ahead" in caplog.text
