@@ -32,7 +32,7 @@ _TIMEOUT_S = 900.0
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__.splitlines()[0])
-    parser.add_argument("--size", type=int, default=200, help="mapped instances of each kind (default 200)")
+    parser.add_argument("--size", type=int, default=400, help="mapped instances of each kind (default 400)")
     parser.add_argument("--keep", action="store_true", help="keep the temporary folder and name it")
     options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="daydreaming-bench-"))
