@@ -24,7 +24,13 @@ from daydreaming.prompts.render import render_evaluation, render_generation
 from daydreaming.settings import Settings
 from daydreaming.store.database import engine_for
 from daydreaming.store.files import DataRoot, write_whole
-from daydreaming.store.plans import PlannedCell, RunRecord, read_call
+from daydreaming.store.plans import (
+    PlannedCell,
+    RunRecord,
+    combinations_of_experiment,
+    read_call,
+    runs_of_experiment,
+)
 from daydreaming.store.results import insert_failure, response_exists, upsert_responses
 
 if TYPE_CHECKING:
@@ -81,6 +87,27 @@ def open_call(settings: Settings, run_id: str, stage: Stage, map_index: int) -> 
     return CellCall(settings, run, frozen_inputs(settings.data_root, run), cell, concept_ids)
 
 
+def open_calls(
+    settings: Settings, experiment_id: str, planned: Mapping[str, tuple[str, PlannedCell]]
+) -> dict[str, CellCall]:
+    """Look up many calls of one experiment at once.
+
+    Args:
+        settings: The deployment's settings.
+        experiment_id: Whose calls they are.
+        planned: Run ID and cell by cell ID.
+    """
+    engine = engine_for(settings)
+    runs = {run.run_id: run for run in runs_of_experiment(engine, experiment_id)}
+    inputs = {run_id: frozen_inputs(settings.data_root, run) for run_id, run in runs.items()}
+    combinations = combinations_of_experiment(engine, experiment_id)
+    concepts = {combination.combo_id: combination.concept_ids for combination in combinations}
+    return {
+        cell_id: CellCall(settings, runs[run_id], inputs[run_id], cell, concepts[cell.combo_id])
+        for cell_id, (run_id, cell) in planned.items()
+    }
+
+
 def build_request(call: CellCall) -> ChatRequest:
     """Render the prompt and put the request together; nothing is written.
 
@@ -120,6 +147,18 @@ def settle_stored(call: CellCall, request: ChatRequest) -> bool:
     elif not response_exists(call.engine, stage, cell_id):
         index_response(call)
     return True
+
+
+def is_outdated(call: CellCall) -> bool:
+    """Whether the stored answer, or the essay that it judges, answers another request than this run's."""
+    if not call.files.is_answered(call.stage, call.cell.cell_id):
+        return False
+    try:
+        return _stale_hash(call, build_request(call)) is not None
+    except StaleResponseError:
+        return True
+    except DaydreamingError:
+        return False
 
 
 def write_prompt(call: CellCall, request: ChatRequest) -> None:

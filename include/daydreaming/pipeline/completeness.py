@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from daydreaming.inputs.records import Stage
+from daydreaming.pipeline.outdated import outdated_ids
 from daydreaming.settings import Settings
 from daydreaming.store.database import engine_for
 from daydreaming.store.files import DataRoot
-from daydreaming.store.plans import PlannedCell, cells_of_run
+from daydreaming.store.plans import PlannedCell, cells_of_run, read_run
 from daydreaming.store.results import read_responses
 
 
@@ -55,16 +57,26 @@ class Completeness:
 
 
 def count_run(settings: Settings, run_id: str) -> Completeness:
-    """Count a run's cells against the stored responses."""
+    """Count a run's cells against the stored responses; one that answers another request is none."""
     engine, files = engine_for(settings), DataRoot(settings.data_root)
+    experiment_id = read_run(engine, run_id).experiment_id
     generations = cells_of_run(engine, run_id, "generation")
     evaluations = cells_of_run(engine, run_id, "evaluation")
+
+    def usable(stage: Stage, cells: Sequence[PlannedCell]) -> set[str]:
+        planned = {cell.cell_id: (run_id, cell) for cell in cells}
+        return files.answered_ids(stage) - outdated_ids(settings, experiment_id, stage, planned)
+
     ids = [cell.cell_id for cell in generations]
     no_essay = {
         row["generation_task_id"] for row in read_responses(engine, "generation", ids) if row["essay_error"]
     }
     return count_cells(
-        generations, evaluations, files.answered_ids("generation"), files.answered_ids("evaluation"), no_essay
+        generations,
+        evaluations,
+        usable("generation", generations),
+        usable("evaluation", evaluations),
+        no_essay,
     )
 
 
@@ -80,8 +92,8 @@ def count_cells(
     Args:
         generations: Planned.
         evaluations: Planned.
-        answered_generations: IDs that have a response.
-        answered_evaluations: IDs that have a response.
+        answered_generations: IDs that have a response of use.
+        answered_evaluations: IDs that have a response of use.
         no_essay: IDs of generations in whose response no essay was found.
     """
     open_evaluations = [cell for cell in evaluations if cell.cell_id not in answered_evaluations]

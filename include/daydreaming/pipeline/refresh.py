@@ -7,18 +7,18 @@ essays and scores are read again by the parsers of the run that planned them las
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from daydreaming.inputs.records import Stage
-from daydreaming.pipeline.call import CellCall, response_row
-from daydreaming.pipeline.frozen import frozen_inputs
+from daydreaming.pipeline.call import CellCall, open_calls, response_row
+from daydreaming.pipeline.outdated import outdated_among
 from daydreaming.settings import Settings
 from daydreaming.store.database import engine_for
 from daydreaming.store.files import DataRoot, write_whole
-from daydreaming.store.plans import cells_of_experiment, combinations_of_experiment, runs_of_experiment
+from daydreaming.store.plans import cells_of_experiment
 from daydreaming.store.results import delete_responses, read_responses, upsert_responses
 
 _UPSERT_CHUNK = 500
@@ -31,11 +31,13 @@ class ExperimentRows:
 
     Attributes:
         calls: Every planned call by stage and cell ID, in the order planned.
-        rows: By stage and cell ID; answered cells only.
+        rows: By stage and cell ID; answered cells only, without those whose answer is outdated.
+        outdated: IDs by stage of cells whose stored answer answers another request.
     """
 
     calls: Mapping[Stage, Mapping[str, CellCall]]
     rows: Mapping[Stage, Mapping[str, Mapping[str, Any]]]
+    outdated: Mapping[Stage, Collection[str]]
 
 
 def refresh_rows(settings: Settings, experiment_id: str) -> ExperimentRows:
@@ -46,19 +48,18 @@ def refresh_rows(settings: Settings, experiment_id: str) -> ExperimentRows:
     """
     calls = {stage: _calls(settings, experiment_id, stage) for stage in _STAGES}
     rows = {stage: _refresh_stage(settings, stage, calls[stage]) for stage in _STAGES}
-    return ExperimentRows(calls, rows)
+    outdated = {stage: outdated_among(settings, experiment_id, stage, calls[stage]) for stage in _STAGES}
+    for stage in _STAGES:
+        for cell_id in outdated[stage]:
+            # Its row stays in the database, for the file is there; this experiment must not count it.
+            rows[stage].pop(cell_id, None)
+    return ExperimentRows(calls, rows, outdated)
 
 
 def _calls(settings: Settings, experiment_id: str, stage: Stage) -> dict[str, CellCall]:
-    engine = engine_for(settings)
-    runs = {run.run_id: run for run in runs_of_experiment(engine, experiment_id)}
-    inputs = {run_id: frozen_inputs(settings.data_root, run) for run_id, run in runs.items()}
-    combinations = combinations_of_experiment(engine, experiment_id)
-    concepts = {combination.combo_id: combination.concept_ids for combination in combinations}
-    return {
-        cell_id: CellCall(settings, runs[run_id], inputs[run_id], cell, concepts[cell.combo_id])
-        for cell_id, (run_id, cell) in cells_of_experiment(engine, experiment_id, stage).items()
-    }
+    return open_calls(
+        settings, experiment_id, cells_of_experiment(engine_for(settings), experiment_id, stage)
+    )
 
 
 def _refresh_stage(

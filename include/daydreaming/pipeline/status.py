@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from daydreaming.errors import InputError
 from daydreaming.inputs.records import Stage
+from daydreaming.pipeline.outdated import outdated_ids
 from daydreaming.settings import Settings
 from daydreaming.store.database import SQLITE_NAME, engine_for
 from daydreaming.store.files import DataRoot
@@ -65,6 +66,7 @@ def _stage_status(settings: Settings, experiment_id: str, stage: Stage) -> list[
     engine = engine_for(settings)
     cells = cells_of_experiment(engine, experiment_id, stage)
     answered = DataRoot(settings.data_root).answered_ids(stage)
+    answered -= outdated_ids(settings, experiment_id, stage, cells)
     gave_up = finally_failed(engine, experiment_id, stage)
     counts: dict[str, Counter[str]] = {}
     for cell_id, (run_id, cell) in cells.items():

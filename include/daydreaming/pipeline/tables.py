@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from daydreaming.errors import StaleResponseError
 from daydreaming.inputs.records import Stage
 from daydreaming.pipeline.refresh import ExperimentRows, refresh_rows
 from daydreaming.settings import Settings
@@ -94,7 +95,12 @@ def write_errors(settings: Settings, experiment_id: str) -> int:
     """Write ``errors.csv``: one row per failed call; returns how many."""
     import pandas as pd
 
-    failures = [row for row in read_failures(engine_for(settings), experiment_id) if row["attempt"] > 0]
+    failures = [
+        row
+        for row in read_failures(engine_for(settings), experiment_id)
+        # Nothing was sent for the others: they wait for a generation, whose own failure is listed.
+        if row["attempt"] > 0 or row["error_class"] == StaleResponseError.__name__
+    ]
     table = pd.DataFrame(failures, columns=list(_ERROR_COLUMNS)).rename(columns={"occurred_at": "time"})
     table["time"] = [row["occurred_at"].isoformat() for row in failures]
     _export(DataRoot(settings.data_root).reporting(experiment_id) / "errors.csv", table)
@@ -131,7 +137,7 @@ def _score_rows(
             "evaluation_template": cell.evaluation_template,
             "evaluation_model": cell.evaluation_model,
             "score": row.get("score"),
-            "error": row.get("score_error") or _why_unscored(cell, row, generation),
+            "error": row.get("score_error") or _why_unscored(cell, row, experiment),
             "evaluation_response_path": _path(files, "evaluation", cell.cell_id, row),
             "evaluation_task_id": cell.cell_id,
             "generation_task_id": cell.generation_task_id,
@@ -150,13 +156,18 @@ def _path(files: DataRoot, stage: Stage, cell_id: str, row: Mapping[str, Any] | 
     return files.relative(files.response(stage, cell_id)) if row else ""
 
 
-def _why_unscored(cell: PlannedCell, row: Mapping[str, Any], generation: Mapping[str, Any] | None) -> str:
+def _why_unscored(cell: PlannedCell, row: Mapping[str, Any], experiment: ExperimentRows) -> str:
     if row:
         return ""
+    generation = experiment.rows["generation"].get(cell.generation_task_id)
+    if cell.generation_task_id in experiment.outdated["generation"]:
+        return f"not evaluated: the answer of generation {cell.generation_task_id} is stale (see errors.csv)"
     if generation is None:
         return f"not evaluated: generation {cell.generation_task_id} has no response"
     if generation["essay_error"]:
         return f"not evaluated: no essay found in the generation ({generation['essay_error']})"
+    if cell.cell_id in experiment.outdated["evaluation"]:
+        return "not evaluated: the stored verdict is stale, it answers another request (see errors.csv)"
     return "not evaluated: the judge has not answered"
 
 

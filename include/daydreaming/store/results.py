@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from daydreaming.errors import StaleResponseError
 from daydreaming.inputs.records import Stage
 
 if TYPE_CHECKING:
@@ -105,6 +106,21 @@ def finally_failed(engine: Engine, experiment_id: str, stage: Stage) -> set[tupl
         if row["stage"] == stage:
             last[row["run_id"], row["cell_id"]] = row["final"]
     return {pair for pair, final in last.items() if final}
+
+
+def refused_as_stale(engine: Engine, experiment_id: str, stage: Stage) -> set[str]:
+    """IDs of cells of which an instance failed at some time because the stored answer was stale."""
+    from sqlalchemy import select
+
+    from daydreaming.store.schema import CellFailure
+
+    query = select(CellFailure.cell_id).where(
+        CellFailure.experiment_id == experiment_id,
+        CellFailure.stage == stage,
+        CellFailure.error_class == StaleResponseError.__name__,
+    )
+    with engine.connect() as connection:
+        return set(connection.scalars(query))
 
 
 def list_experiments(engine: Engine) -> list[str]:
