@@ -59,11 +59,13 @@ class Completeness:
 def count_run(settings: Settings, run_id: str) -> Completeness:
     """Count a run's cells against the stored responses; one that answers another request is none."""
     engine, files = engine_for(settings), DataRoot(settings.data_root)
-    experiment_id = read_run(engine, run_id).experiment_id
     generations = cells_of_run(engine, run_id, "generation")
     evaluations = cells_of_run(engine, run_id, "evaluation")
 
     def usable(stage: Stage, cells: Sequence[PlannedCell]) -> set[str]:
+        if not cells:  # Progress is shown from before the run is known to the database.
+            return set()
+        experiment_id = read_run(engine, run_id).experiment_id
         planned = {cell.cell_id: (run_id, cell) for cell in cells}
         return files.answered_ids(stage) - outdated_ids(settings, experiment_id, stage, planned)
 

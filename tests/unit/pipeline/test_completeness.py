@@ -94,3 +94,8 @@ def test_a_run_is_counted_by_the_files_that_are_there(settings: Settings):
     assert counts.evaluation == StageCount(16, 1, blocked=4)
     call.files.response("evaluation", call.cell.cell_id).unlink()
     assert count_run(settings, "run-1").evaluation.answered == 0
+
+
+def test_a_run_that_has_not_begun_counts_nothing(settings: Settings):
+    planned_run(settings)
+    assert count_run(settings, "run-2").planned == 0
