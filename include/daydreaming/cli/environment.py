@@ -135,6 +135,10 @@ def _airflow_settings(home: Home) -> dict[str, str]:
         # Each call that the triggerer ends leaves a callback; handled together, the DAG is parsed once.
         "DAG_PROCESSOR__MAX_CALLBACKS_PER_LOOP": 500,
         "TRIGGERER__CAPACITY": 1000,
+        # Airflow 3.3 often sees a task's sockets close just before its process ends, and then sleeps for
+        # this long (5 s by default): the slot is held, and where the trigger is through by then, the
+        # instance counts as lost. Deferred instances are hit most.
+        "WORKERS__MIN_HEARTBEAT_INTERVAL": 1,
         "USAGE_DATA_COLLECTION__ENABLED": False,
     }
     return {f"AIRFLOW__{name}": str(value) for name, value in values.items()}
