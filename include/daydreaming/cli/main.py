@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -119,6 +120,21 @@ def parse_score(
     from daydreaming.cli.parse_score import run_parse_score
 
     run_parse_score(files, parser, scale, as_json, sys.stdout)
+
+
+@app.command()
+def analyze(
+    file: Annotated[Path, typer.Argument(metavar="FILE.csv")],
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Write one CSV per table there.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Analyse any table with the columns of parsed_scores.csv, without Airflow.
+
+    Example: daydreaming analyze scores.csv --out tables
+    """
+    from daydreaming.cli.analyze import run_analyze
+
+    run_analyze(file, out, as_json, sys.stdout)
 
 
 @app.command()
