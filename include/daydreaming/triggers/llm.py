@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import time
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -33,6 +34,10 @@ from daydreaming.triggers.clients import forget_client, shared_client
 
 #: How often a call waits for another run that is making the same one.
 CLAIM_POLL_S = 2.0
+#: Airflow takes an instance for lost that is queued again before its executor has told of the deferral,
+#: and gives it another try, also after a permanent error. The supervisor's sleep and a scheduler loop
+#: (1 s each) lie between; a failure, which alone goes back to a worker, waits for them.
+DEFERRAL_KNOWN_AFTER_S = 3.0
 _KEY_REFUSED = (401, 403)
 
 log = logging.getLogger(__name__)
@@ -64,6 +69,7 @@ class LLMCallTrigger(BaseTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Make the call; one event ends the task or sends the failure to a worker."""
         call: CellCall | None = None
+        began = time.monotonic()
         try:
             call = await asyncio.to_thread(
                 open_call, Settings.from_env(), self.run_id, self.stage, int(self.map_index)
@@ -79,6 +85,7 @@ class LLMCallTrigger(BaseTrigger):
                 await asyncio.to_thread(
                     record_failure, call, error, attempt=0, final=True, now=datetime.now(UTC)
                 )
+            await asyncio.sleep(max(0.0, began + DEFERRAL_KNOWN_AFTER_S - time.monotonic()))
             yield TriggerEvent(failure_payload(error))  # type: ignore[no-untyped-call]
         else:
             yield TaskSuccessEvent()

@@ -12,6 +12,12 @@ KEY = "sk-very-secret-0123456789"
 CALM = SimulatorConfig(seed=5, api_key=KEY, retry_after_s=0)
 
 
+@pytest.fixture(autouse=True)
+def deferral_known(monkeypatch):
+    """No executor waits for these triggers to fail."""
+    monkeypatch.setattr("daydreaming.triggers.llm.DEFERRAL_KNOWN_AFTER_S", 0.0)
+
+
 @pytest.fixture(scope="session")
 def simulator_process():
     with SimulatorProcess(CALM) as process:
