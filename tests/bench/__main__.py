@@ -25,7 +25,7 @@ from daydreaming.settings import Settings, project_root
 
 #: The model answers at once: its own time is not what the stage costs.
 LATENCY_S = 0.0
-#: Concepts, so that combinations of four are at least as many as the instances wanted.
+#: Combinations of one concept; replicates make up the number of instances wanted.
 _CONCEPTS = 14
 _TIMEOUT_S = 900.0
 
@@ -94,7 +94,6 @@ def prepare(folder: Path, size: int) -> None:
 def write_inputs(root: Path, size: int) -> None:
     raw = root / "01_raw"
     concepts = [f"c{i:02}" for i in range(_CONCEPTS)]
-    replicates = 1
     files = {
         "concepts/concepts_metadata.csv": "concept_id,name,active\n"
         + "".join(f"{c},Concept {c},true\n" for c in concepts),

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pandas as pd
 
+from daydreaming.analysis.corrections import benjamini_hochberg, holm
 from daydreaming.analysis.frames import Kind, typed_frame
 from daydreaming.analysis.scales import DECIMALS, score_0_10
 from daydreaming.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
     import numpy.typing as npt
 
@@ -176,48 +177,6 @@ def friedman(scores: pd.DataFrame, *, permutations: int = 5000, seed: int = 0) -
         _friedman_row(frame, factor, permutations, seed) for factor in FACTORS if frame[factor].nunique() >= 3
     ]
     return typed_frame(rows, FRIEDMAN_KINDS)
-
-
-def holm(p: Sequence[float] | Floats) -> Floats:
-    """P-values adjusted by Holm's step-down method: controls the chance of any false positive.
-
-    Args:
-        p: Values 0–1; NaN (not tested) stays NaN and is not counted.
-
-    Returns:
-        Adjusted values, in the order of ``p``.
-
-    Raises:
-        InputError: A value outside 0–1.
-
-    Source: S. Holm (1979), A simple sequentially rejective multiple test procedure, Scandinavian Journal
-    of Statistics 6(2), 65–70.
-    """
-    values, order = _ordered(p)
-    steps = values[order] * np.arange(order.size, 0, -1)
-    values[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
-    return values
-
-
-def benjamini_hochberg(p: Sequence[float] | Floats) -> Floats:
-    """P-values adjusted by Benjamini and Hochberg's step-up method: controls the false discovery rate.
-
-    Args:
-        p: Values 0–1; NaN (not tested) stays NaN and is not counted.
-
-    Returns:
-        Adjusted values, in the order of ``p``.
-
-    Raises:
-        InputError: A value outside 0–1.
-
-    Source: Y. Benjamini, Y. Hochberg (1995), Controlling the false discovery rate, Journal of the Royal
-    Statistical Society B 57(1), 289–300.
-    """
-    values, order = _ordered(p)
-    steps = values[order] * order.size / np.arange(1, order.size + 1)
-    values[order] = np.minimum(np.minimum.accumulate(steps[::-1])[::-1], 1.0)
-    return values
 
 
 def _check_positive(name: str, value: int) -> None:
@@ -398,17 +357,6 @@ def _friedman_test(ranks: Floats, permutations: int, seed: int) -> dict[str, flo
         "p_permutation": round((hits + 1) / (permutations + 1), DECIMALS),
         "kendalls_w": round(chi_square / (n * (k - 1)), DECIMALS),
     }
-
-
-def _ordered(p: Sequence[float] | Floats) -> tuple[Floats, npt.NDArray[np.intp]]:
-    values = np.array(p, dtype=float)
-    wrong = values[(values < 0) | (values > 1)]
-    if wrong.size:
-        raise InputError(
-            f"p-values must be between 0 and 1; got {wrong[0]:g}. Pass p-values, not statistics."
-        )
-    tested = np.flatnonzero(~np.isnan(values))
-    return values, tested[np.argsort(values[tested], kind="stable")]
 
 
 def _chunks(total: int, width: int) -> Iterator[slice]:

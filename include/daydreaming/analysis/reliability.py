@@ -6,7 +6,7 @@ all, 0 where their scores tell no more than chance, below 0 where they contradic
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from daydreaming.analysis.frames import Kind, typed_frame
 from daydreaming.analysis.scales import DECIMALS, with_shared_scale
 
 Level = Literal["ordinal", "interval"]
@@ -28,18 +29,18 @@ MIN_DEFINED: Final = 0.95
 NEGLIGIBLE: Final = 1e-12
 """A mean square below this share of the widest squared deviation is the noise of binary fractions."""
 
-COLUMNS: Final = (
-    "evaluation_template",
-    "statistic",
-    "level",
-    "value",
-    "ci_low",
-    "ci_high",
-    "essays",
-    "judges",
-    "left_out",
-    "why",
-)
+KINDS: Final[Mapping[str, Kind]] = {
+    "evaluation_template": "text",
+    "statistic": "text",
+    "level": "text",
+    "value": "number",
+    "ci_low": "number",
+    "ci_high": "number",
+    "essays": "integer",
+    "judges": "integer",
+    "left_out": "integer",
+    "why": "text",
+}
 
 
 @dataclass(frozen=True)
@@ -159,7 +160,7 @@ def judge_reliability(scores: pd.DataFrame, *, resamples: int = 1000, seed: int 
         ratings = table.dropna(axis="columns", how="all").to_numpy("float64")
         found = (*_alpha_rows(ratings, resamples, seed), *_icc_rows(ratings))
         rows += [{"evaluation_template": rubric, **row} for row in found]
-    return _typed(pd.DataFrame(rows, columns=list(COLUMNS)))
+    return typed_frame(rows, KINDS).round(DECIMALS)
 
 
 @dataclass(frozen=True)
@@ -317,10 +318,3 @@ def _table(ratings: npt.ArrayLike) -> Floats:
     if np.isinf(table).any():
         raise ValueError("ratings must be finite, or NaN where missing; got an infinite one.")
     return table
-
-
-def _typed(table: pd.DataFrame) -> pd.DataFrame:
-    numbers = ("value", "ci_low", "ci_high")
-    kinds: dict[str, str] = dict.fromkeys(("evaluation_template", "statistic", "level", "why"), "str")
-    kinds |= dict.fromkeys(("essays", "judges", "left_out"), "int64") | dict.fromkeys(numbers, "float64")
-    return table.astype(kinds).round(dict.fromkeys(numbers, DECIMALS))

@@ -58,17 +58,9 @@ class Completeness:
 
 def count_run(settings: Settings, run_id: str) -> Completeness:
     """Count a run's cells against the stored responses; one that answers another request is none."""
-    engine, files = engine_for(settings), DataRoot(settings.data_root)
+    engine = engine_for(settings)
     generations = cells_of_run(engine, run_id, "generation")
     evaluations = cells_of_run(engine, run_id, "evaluation")
-
-    def usable(stage: Stage, cells: Sequence[PlannedCell]) -> set[str]:
-        if not cells:  # Progress is shown from before the run is known to the database.
-            return set()
-        experiment_id = read_run(engine, run_id).experiment_id
-        planned = {cell.cell_id: (run_id, cell) for cell in cells}
-        return files.answered_ids(stage) - outdated_ids(settings, experiment_id, stage, planned)
-
     ids = [cell.cell_id for cell in generations]
     no_essay = {
         row["generation_task_id"] for row in read_responses(engine, "generation", ids) if row["essay_error"]
@@ -76,10 +68,19 @@ def count_run(settings: Settings, run_id: str) -> Completeness:
     return count_cells(
         generations,
         evaluations,
-        usable("generation", generations),
-        usable("evaluation", evaluations),
+        _usable_ids(settings, run_id, "generation", generations),
+        _usable_ids(settings, run_id, "evaluation", evaluations),
         no_essay,
     )
+
+
+def _usable_ids(settings: Settings, run_id: str, stage: Stage, cells: Sequence[PlannedCell]) -> set[str]:
+    if not cells:  # Progress is shown from before the run is known to the database.
+        return set()
+    experiment_id = read_run(engine_for(settings), run_id).experiment_id
+    planned = {cell.cell_id: (run_id, cell) for cell in cells}
+    answered = DataRoot(settings.data_root).answered_ids(stage)
+    return answered - outdated_ids(settings, experiment_id, stage, planned)
 
 
 def count_cells(

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from daydreaming.inputs.records import Stage
-from daydreaming.pipeline.call import CellCall, is_outdated, open_calls
+from daydreaming.pipeline.call import is_outdated, open_calls
 from daydreaming.settings import Settings
 from daydreaming.store.database import engine_for
 from daydreaming.store.plans import PlannedCell
@@ -33,11 +33,3 @@ def outdated_ids(
         return set()
     calls = open_calls(settings, experiment_id, {cell_id: planned[cell_id] for cell_id in refused})
     return {cell_id for cell_id, call in calls.items() if is_outdated(call)}
-
-
-def outdated_among(
-    settings: Settings, experiment_id: str, stage: Stage, calls: Mapping[str, CellCall]
-) -> set[str]:
-    """The same where the calls are at hand."""
-    refused = refused_as_stale(engine_for(settings), experiment_id, stage) & calls.keys()
-    return {cell_id for cell_id in refused if is_outdated(calls[cell_id])}

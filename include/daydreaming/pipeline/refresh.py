@@ -14,7 +14,7 @@ from typing import Any
 
 from daydreaming.inputs.records import Stage
 from daydreaming.pipeline.call import CellCall, open_calls, response_row
-from daydreaming.pipeline.outdated import outdated_among
+from daydreaming.pipeline.outdated import outdated_ids
 from daydreaming.settings import Settings
 from daydreaming.store.database import engine_for
 from daydreaming.store.files import DataRoot, write_whole
@@ -46,20 +46,16 @@ def refresh_rows(settings: Settings, experiment_id: str) -> ExperimentRows:
     Raises:
         StoreError: A response file is no UTF-8, or frozen inputs are gone.
     """
-    calls = {stage: _calls(settings, experiment_id, stage) for stage in _STAGES}
+    engine = engine_for(settings)
+    planned = {stage: cells_of_experiment(engine, experiment_id, stage) for stage in _STAGES}
+    calls = {stage: open_calls(settings, experiment_id, planned[stage]) for stage in _STAGES}
     rows = {stage: _refresh_stage(settings, stage, calls[stage]) for stage in _STAGES}
-    outdated = {stage: outdated_among(settings, experiment_id, stage, calls[stage]) for stage in _STAGES}
+    outdated = {stage: outdated_ids(settings, experiment_id, stage, planned[stage]) for stage in _STAGES}
     for stage in _STAGES:
         for cell_id in outdated[stage]:
             # Its row stays in the database, for the file is there; this experiment must not count it.
             rows[stage].pop(cell_id, None)
     return ExperimentRows(calls, rows, outdated)
-
-
-def _calls(settings: Settings, experiment_id: str, stage: Stage) -> dict[str, CellCall]:
-    return open_calls(
-        settings, experiment_id, cells_of_experiment(engine_for(settings), experiment_id, stage)
-    )
 
 
 def _refresh_stage(

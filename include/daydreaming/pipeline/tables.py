@@ -44,26 +44,16 @@ def write_scores(settings: Settings, experiment_id: str) -> pd.DataFrame:
 
 
 def write_summaries(settings: Settings, experiment_id: str, scores: pd.DataFrame) -> pd.DataFrame:
-    """Write every summary of ``parsed_scores``; returns ``final_results``."""
-    from daydreaming.analysis.agreement import evaluator_agreement
-    from daydreaming.analysis.final_results import final_results
-    from daydreaming.analysis.pivots import (
-        evaluation_model_template_pivot,
-        generation_scores_pivot,
-        perfect_score_paths,
-    )
-    from daydreaming.analysis.variance import comprehensive_variance
+    """Write every table of ``ANALYSES``; returns ``final_results``."""
+    from daydreaming.analysis.tables import ANALYSES
 
     files = DataRoot(settings.data_root)
-    summary, parsing = files.summary(experiment_id), files.parsing(experiment_id)
-    final = final_results(scores)
-    _export(summary / "final_results.csv", final)
-    _export(summary / "perfect_score_paths.csv", perfect_score_paths(scores))
-    _export(summary / "generation_scores_pivot.csv", generation_scores_pivot(scores))
-    _export(summary / "evaluation_model_template_pivot.csv", evaluation_model_template_pivot(scores))
-    _export(parsing / "evaluator_agreement_analysis.csv", evaluator_agreement(scores))
-    _export(parsing / "comprehensive_variance_analysis.csv", comprehensive_variance(scores))
-    return final
+    tables = {name: make(scores) for name, make in ANALYSES.items()}
+    for name, table in tables.items():
+        # Where the Dagster original has them.
+        folder = files.parsing if name.endswith("_analysis") else files.summary
+        _export(folder(experiment_id) / f"{name}.csv", table)
+    return tables["final_results"]
 
 
 def write_cross_experiment(settings: Settings) -> tuple[int, int]:

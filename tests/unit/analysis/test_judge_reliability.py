@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from daydreaming.analysis.reliability import COLUMNS, icc, judge_reliability, krippendorff_alpha
+from daydreaming.analysis.reliability import KINDS, icc, judge_reliability, krippendorff_alpha
 from daydreaming.analysis.scores import parsed_scores
 
 N = np.nan
@@ -157,7 +157,7 @@ def essays(row, table, rubric="r1", **other):
 def test_each_rubric_has_one_row_per_statistic(row):
     rows = [*essays(row, KRIPPENDORFF_2011), *essays(row, SHROUT_FLEISS_1979, rubric="r0")]
     table = judge_reliability(parsed_scores(rows), resamples=200)
-    assert list(table.columns) == list(COLUMNS)
+    assert list(table.columns) == list(KINDS)
     assert table["evaluation_template"].tolist() == ["r0"] * 6 + ["r1"] * 6
     assert table["statistic"].tolist()[6:] == [
         "krippendorff_alpha", "krippendorff_alpha", "ICC(A,1)", "ICC(C,1)", "ICC(A,k)", "ICC(C,k)",
@@ -221,4 +221,4 @@ def test_what_is_missing_has_its_reason(row, table, judges, alpha_why, icc_why):
 def test_no_scores_make_an_empty_table_with_its_columns():
     table = judge_reliability(parsed_scores([]))
     assert table.empty
-    assert list(table.columns) == list(COLUMNS)
+    assert list(table.columns) == list(KINDS)
