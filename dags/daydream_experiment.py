@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from airflow.sdk import Asset, TriggerRule, conf, dag, get_parsing_context, task
+from airflow.sdk.definitions.param import ParamsDict
 from airflow.sdk.exceptions import AirflowSkipException
 
 from daydreaming.operators.failures import fail_clearly
@@ -129,8 +130,6 @@ def check_completeness(run_id: str) -> None:
     schedule=None,
     doc_md=__doc__,
     tags=["daydreaming"],
-    # A call's own process parses this file too, and has no use for the form: it takes longest to build.
-    params={} if get_parsing_context().task_id in CALLS else experiment_params(settings.inputs_root),
     max_active_tasks=1024,  # the pools gate, not the DAG
     is_paused_upon_creation=False,
 )
@@ -164,4 +163,9 @@ def daydream_experiment() -> None:
     [generate, evaluate] >> complete
 
 
-daydream_experiment()
+experiment_dag = daydream_experiment()
+# A call's own process parses this file too, and has no use for the form: it takes longest to build.
+if get_parsing_context().task_id not in CALLS:
+    # Given to the DAG when its tasks are made: each task would get a copy of the whole form, and each
+    # parse would serialise all of them.
+    experiment_dag.params = ParamsDict(experiment_params(settings.inputs_root))

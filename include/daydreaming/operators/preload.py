@@ -14,7 +14,14 @@ from typing import Any
 from airflow.listeners import hookimpl
 
 #: What a DAG file of ours, and a call's process, import first.
-_MODULES = ("airflow.sdk.definitions.decorators", "airflow.sdk.definitions.dag", "daydreaming.operators.llm")
+_MODULES = (
+    "airflow.sdk.definitions.decorators",
+    "airflow.sdk.definitions.dag",
+    "airflow.sdk.definitions.param",
+    "daydreaming.operators.failures",
+    "daydreaming.operators.form",
+    "daydreaming.operators.llm",
+)
 
 log = logging.getLogger(__name__)
 
@@ -30,3 +37,14 @@ def on_starting(component: Any) -> None:
         except Exception:
             # The children will import it themselves, and say what is wrong where it can be seen.
             log.exception("daydreaming: could not load %s ahead", name)
+    try:
+        _warm_database()
+    except Exception:
+        log.exception("daydreaming: could not prepare the results database ahead")
+
+
+def _warm_database() -> None:
+    from daydreaming.settings import Settings
+    from daydreaming.store.database import warm_engine
+
+    warm_engine(Settings.from_env())

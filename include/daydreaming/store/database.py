@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,11 +14,12 @@ from daydreaming.errors import InputError
 from daydreaming.settings import Settings
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine
+    from sqlalchemy import Connection, Engine
 
 SQLITE_NAME = "results.sqlite3"
 #: How long a writer waits for another before it gives up.
 _BUSY_TIMEOUT_S = 60
+_CONNECT_TIMEOUT_S = 10
 _POSTGRES_SCHEMES = ("postgres", "postgresql", "postgresql+psycopg2")
 
 
@@ -34,8 +36,8 @@ def results_url(settings: Settings) -> str:
 
 
 def engine_for(settings: Settings) -> Engine:
-    """The engine of this process; made anew after a fork, for connections must not cross one."""
-    return _engine(results_url(settings), os.getpid())
+    """The engine of this process. A forked process inherits it with the statements that it compiled."""
+    return _engine(results_url(settings))
 
 
 def single_use_engine(settings: Settings) -> Engine:
@@ -45,16 +47,60 @@ def single_use_engine(settings: Settings) -> Engine:
     return _create_engine(results_url(settings), poolclass=NullPool)
 
 
+def writing_engine(settings: Settings) -> Engine:
+    """An engine, kept per process, whose transactions take SQLite's write lock when they begin.
+
+    A transaction that reads first and writes then would fail where another wrote in between.
+    """
+    return _writing_engine(results_url(settings), os.getpid())
+
+
 @lru_cache(maxsize=8)
-def _engine(url: str, pid: int) -> Engine:  # noqa: ARG001 - the process id is part of the cache key
-    return _create_engine(url, pool_pre_ping=True)
+def _writing_engine(url: str, pid: int) -> Engine:  # noqa: ARG001 - the process id is part of the cache key
+    from sqlalchemy import event
+
+    engine = _create_engine(url, pool_pre_ping=True, pool_size=2, max_overflow=0)
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _leave_transactions_to_us)
+        event.listen(engine, "begin", _begin_immediately)
+    return engine
+
+
+def _leave_transactions_to_us(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None
+
+
+def _begin_immediately(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+@lru_cache(maxsize=8)
+def _engine(url: str) -> Engine:
+    engine = _create_engine(url, pool_pre_ping=True)
+    # Connections must not cross a fork: the child opens its own, and leaves its parent's alone.
+    os.register_at_fork(after_in_child=lambda: engine.dispose(close=False))
+    return engine
+
+
+def warm_engine(settings: Settings) -> None:
+    """Compile, for the processes that will be forked, what every task instance asks."""
+    from daydreaming.errors import StoreError
+    from daydreaming.store.plans import read_call
+
+    engine = engine_for(settings)
+    database = engine.url.database
+    if engine.dialect.name == "sqlite" and not (database and Path(database).exists()):
+        return
+    with suppress(StoreError):  # there is no such run
+        read_call(engine, "", "generation", 0)
+    engine.dispose()
 
 
 def _create_engine(url: str, **options: Any) -> Engine:
     from sqlalchemy import create_engine, event
 
     if not url.startswith("sqlite"):
-        return create_engine(url, **options)
+        return create_engine(url, connect_args={"connect_timeout": _CONNECT_TIMEOUT_S}, **options)
     engine = create_engine(url, connect_args={"timeout": _BUSY_TIMEOUT_S}, **options)
     Path(str(engine.url.database)).parent.mkdir(parents=True, exist_ok=True)
     event.listen(engine, "connect", _prepare_sqlite)

@@ -14,13 +14,16 @@ from sqlalchemy import inspect, make_url, text
 
 from daydreaming.errors import InputError
 from daydreaming.settings import Settings
-from daydreaming.store.database import SQLITE_NAME, engine_for, results_url, single_use_engine
+from daydreaming.store.database import SQLITE_NAME, engine_for, results_url, single_use_engine, warm_engine
 from daydreaming.store.migrate import VERSION_TABLE, upgrade_database
 from daydreaming.store.results import insert_failure, read_failures
 from daydreaming.store.schema import Base
 
 SECRET = "hunter2hunter2"
 JSON = {"conn_type": "postgres", "host": "db", "schema": "results"}
+
+#: The newest file of store/migrations/versions.
+LATEST = "0002"
 
 
 def settings_with(connection: str) -> Settings:
@@ -111,10 +114,38 @@ def test_a_process_has_one_engine_per_database(results_settings, tmp_path):
     assert engine_for(results_settings) is not engine_for(Settings(tmp_path, tmp_path / "other"))
 
 
-def test_a_forked_process_makes_an_engine_of_its_own(results_settings, monkeypatch):
-    mine = engine_for(results_settings)
-    monkeypatch.setattr("os.getpid", lambda: -1)
-    assert engine_for(results_settings) is not mine
+def in_a_fork(function):
+    """What ``function`` returns in a forked process."""
+    fork = multiprocessing.get_context("fork")
+    answers = fork.SimpleQueue()
+    process = fork.Process(target=lambda: answers.put(function()))
+    process.start()
+    process.join()
+    assert process.exitcode == 0
+    return answers.get()
+
+
+def test_a_forked_process_inherits_what_was_compiled_but_no_connection(results_engine, results_settings):
+    read_failures(results_engine, "e")  # leaves a connection in the pool
+    assert results_engine.pool.checkedin() == 1
+    pool, compiled = in_a_fork(
+        lambda: (engine_for(results_settings).pool.checkedin(), len(results_engine._compiled_cache))
+    )
+    assert (pool, compiled) == (0, len(results_engine._compiled_cache))
+    assert results_engine.pool.checkedin() == 1
+    assert in_a_fork(lambda: read_failures(engine_for(results_settings), "e")) == []
+
+
+def test_an_engine_is_warmed_for_those_who_will_be_forked(results_engine, results_settings):
+    before = len(results_engine._compiled_cache)
+    warm_engine(results_settings)
+    assert len(results_engine._compiled_cache) == before + 1
+    assert results_engine.pool.checkedin() == 0
+
+
+def test_an_engine_is_not_warmed_where_that_would_make_a_database(tmp_path):
+    warm_engine(Settings(tmp_path, tmp_path / "none"))
+    assert list(tmp_path.rglob("*.sqlite3")) == []
 
 
 def test_a_single_use_engine_keeps_no_connection_open(results_engine, results_settings):
@@ -160,7 +191,7 @@ def test_four_processes_may_migrate_an_empty_database_at_once(tmp_path):
     assert [process.exitcode for process in processes] == [0] * 4
     engine = engine_for(Settings(tmp_path, tmp_path))
     with engine.connect() as connection:
-        assert list(connection.scalars(text(f"SELECT version_num FROM {VERSION_TABLE}"))) == ["0001"]
+        assert list(connection.scalars(text(f"SELECT version_num FROM {VERSION_TABLE}"))) == [LATEST]
     assert set(inspect(engine).get_table_names()) == {*Base.metadata.tables, VERSION_TABLE}
 
 
