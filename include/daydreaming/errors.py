@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 
 class DaydreamingError(Exception):
@@ -32,28 +33,71 @@ class DesignError(DaydreamingError):
     """The inputs are valid, but no plan can be made of them (too large, ambiguous IDs, …)."""
 
 
-class LLMTransientError(DaydreamingError):
+@dataclass(frozen=True)
+class Usage:
+    """What a provider says that a call used; None where it does not say.
+
+    Attributes:
+        cost_usd: US dollars, as the provider states them.
+    """
+
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    cost_usd: float | None = None
+
+
+class LLMError(DaydreamingError):
+    """A call failed.
+
+    Attributes:
+        status: The HTTP status that says so; None where none does.
+        usage: What the provider billed all the same (an answer cut off, an empty one); None where nothing.
+        is_outcome_unknown: True where the request was sent and no answer came: it may have been billed.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        usage: Usage | None = None,
+        is_outcome_unknown: bool = False,
+    ) -> None:
+        self.status = status
+        self.usage = usage
+        self.is_outcome_unknown = is_outcome_unknown
+        super().__init__(message)
+
+
+class LLMTransientError(LLMError):
     """A call failed in a way that trying again may mend.
 
     Attributes:
         retry_after_s: Seconds that the provider asked to wait; None where it said nothing.
     """
 
-    def __init__(self, message: str, retry_after_s: float | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        retry_after_s: float | None = None,
+        *,
+        status: int | None = None,
+        usage: Usage | None = None,
+        is_outcome_unknown: bool = False,
+    ) -> None:
         self.retry_after_s = retry_after_s
-        super().__init__(message)
+        super().__init__(message, status=status, usage=usage, is_outcome_unknown=is_outcome_unknown)
 
 
-class LLMPermanentError(DaydreamingError):
-    """A call failed in a way that trying again cannot mend.
+class LLMPermanentError(LLMError):
+    """A call failed in a way that trying again cannot mend."""
 
-    Attributes:
-        status: The HTTP status that says so; None where none does.
-    """
+    def __init__(self, message: str, status: int | None = None, *, usage: Usage | None = None) -> None:
+        super().__init__(message, status=status, usage=usage)
 
-    def __init__(self, message: str, status: int | None = None) -> None:
-        self.status = status
-        super().__init__(message)
+
+class BudgetError(DaydreamingError):
+    """A call was not sent, for it may pass a cap on what may be spent."""
 
 
 class ParseError(DaydreamingError):

@@ -23,6 +23,7 @@ DEFAULT_POOLS: Mapping[str, int] = {"llm_free": 8, "llm_paid": 32, "llm_local": 
 
 _MAX_COUNT = 1_000
 _MAX_SECONDS = 7 * 24 * 3600
+_MAX_DOLLARS = 1_000_000
 
 _PACKAGE_PARENT = Path(__file__).resolve().parents[2]
 
@@ -47,6 +48,7 @@ class Settings:
         call_timeout_s: Seconds until one attempt counts as timed out.
         task_retries: Airflow's retries of a call whose attempts were used up.
         retry_delay: Wait before each of those.
+        daily_budget_usd: US dollars that all calls of one day (UTC) may cost; None for no cap.
     """
 
     inputs_root: Path
@@ -59,6 +61,7 @@ class Settings:
     call_timeout_s: float = 600.0
     task_retries: int = 2
     retry_delay: timedelta = timedelta(seconds=60)
+    daily_budget_usd: float | None = None
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] | None = None) -> Settings:
@@ -81,6 +84,7 @@ class Settings:
             call_timeout_s=_number(env, "DAYDREAMING_CALL_TIMEOUT_S", 600, problems),
             task_retries=_whole(env, "DAYDREAMING_TASK_RETRIES", 2, problems, minimum=0),
             retry_delay=timedelta(seconds=_number(env, "DAYDREAMING_RETRY_DELAY_S", 60, problems)),
+            daily_budget_usd=_dollars(env.get("DAYDREAMING_DAILY_BUDGET_USD", ""), problems),
         )
         if problems:
             raise InputError(problems)
@@ -139,4 +143,20 @@ def _number(env: Mapping[str, str], name: str, default: float, problems: list[st
     if not 1 <= value <= _MAX_SECONDS:
         problems.append(f"{name} must be a number of seconds from 1 to {_MAX_SECONDS}; got {text!r}.")
         return default
+    return value
+
+
+def _dollars(text: str, problems: list[str]) -> float | None:
+    if not text:
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= _MAX_DOLLARS:
+        problems.append(
+            f"DAYDREAMING_DAILY_BUDGET_USD must be US dollars from 0 to {_MAX_DOLLARS:,}, or empty for no "
+            f"cap; got {text!r}."
+        )
+        return None
     return value

@@ -88,7 +88,7 @@ def test_a_dry_run_releases_nothing(experiment, settings):
 
 
 def test_a_run_that_costs_too_much_is_refused_before_it_is_released(experiment, settings):
-    planned_run(settings, max_cost_usd=0.0001)
+    planned_run(settings, max_cost_usd=0.0001, generation_models=["local"], evaluation_models=["judge"])
     with pytest.raises(AirflowFailException, match="Nothing was sent"):
         _call(experiment, "estimate_cost", run_id="run-1", planned_evaluations=[0, 1])
 

@@ -14,7 +14,17 @@ import daydreaming
 PACKAGE = Path(daydreaming.__file__).parent
 REPOSITORY = PACKAGE.parents[1]
 BASE = {"daydreaming", "daydreaming.errors", "daydreaming.inputs.records"}
-PURE = ("design", "prompts", "parsing", "analysis", "llm/answer.py", "llm/retry.py", "llm/price.py")
+PURE = (
+    "design",
+    "prompts",
+    "parsing",
+    "analysis",
+    "llm/answer.py",
+    "llm/limits.py",
+    "llm/price.py",
+    "llm/rate_headers.py",
+    "llm/retry.py",
+)
 #: The trial render in a subprocess; a judge's file read in constant memory.
 NOT_PURE = {"prompts/trial.py", "parsing/score.py", "parsing/tail.py"}
 OUTSIDE = {
@@ -37,7 +47,7 @@ ALLOWED = {
     "analysis": {"parsing"},
     "llm": set(),
     "inputs": {"design", "parsing", "prompts"},
-    "store": {"design", "inputs", "settings"},
+    "store": {"design", "inputs", "llm", "settings"},
     "pipeline": {"analysis", "design", "inputs", "llm", "parsing", "prompts", "settings", "store"},
     "triggers": {"inputs", "llm", "pipeline", "settings", "store"},
     "operators": {"inputs", "pipeline", "settings", "store", "triggers"},
@@ -61,6 +71,7 @@ EVERY_INSTANCE = (
     "parsing",
     "llm/answer.py",
     "llm/client.py",
+    "llm/limits.py",
     "llm/price.py",
     "llm/request.py",
     "llm/retry.py",

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from daydreaming.errors import LLMPermanentError, LLMTransientError
+from daydreaming.errors import LLMPermanentError, LLMTransientError, Usage
 
 #: Statuses that waiting may mend. Others below 500 are the caller's to mend.
 TRANSIENT_STATUSES = frozenset({408, 409, 425, 429})
@@ -73,7 +73,7 @@ def error_for_status(
     """The typed error of an HTTP status; transient where waiting may mend it."""
     line = f"The provider answered HTTP {status}: {message}"
     if status in TRANSIENT_STATUSES or status >= 500:
-        return LLMTransientError(line, retry_after_s=retry_after_s(headers))
+        return LLMTransientError(line, retry_after_s=retry_after_s(headers), status=status)
     return LLMPermanentError(line, status)
 
 
@@ -101,25 +101,27 @@ def _error_in_body(
 
 def _answer(reply: Mapping[str, Any], body: str, max_tokens: int) -> Answer:
     choice = _first_choice(reply, body)
-    usage = _mapping(reply.get("usage"))
+    usage = _usage(reply)
     finish_reason = _name(choice.get("finish_reason"))
-    completion_tokens = _count(usage.get("completion_tokens"))
     if finish_reason == "length":
-        used = "an unknown number of" if completion_tokens is None else completion_tokens
+        used = "an unknown number of" if usage.completion_tokens is None else usage.completion_tokens
         raise LLMPermanentError(
             f"The answer was cut off (finish_reason length) after {used} completion tokens; "
-            f"max_tokens is {max_tokens}. Raise it, or ask for a shorter answer."
+            f"max_tokens is {max_tokens}. Raise it, or ask for a shorter answer.",
+            usage=usage,
         )
     if finish_reason == "content_filter":
         raise LLMPermanentError(
-            "The provider's content filter stopped the answer (finish_reason content_filter)."
+            "The provider's content filter stopped the answer (finish_reason content_filter).",
+            usage=usage,
         )
     if finish_reason == "error":
-        raise LLMTransientError("The provider broke off the answer (finish_reason error).")
+        raise LLMTransientError("The provider broke off the answer (finish_reason error).", usage=usage)
     text = _mapping(choice.get("message")).get("content")
     if not isinstance(text, str) or not text.strip():
         raise LLMTransientError(
-            f"The provider sent an empty answer (finish_reason {finish_reason or 'not given'})."
+            f"The provider sent an empty answer (finish_reason {finish_reason or 'not given'}).",
+            usage=usage,
         )
     return Answer(
         text=_writable(text),
@@ -127,9 +129,18 @@ def _answer(reply: Mapping[str, Any], body: str, max_tokens: int) -> Answer:
         upstream_provider=_name(reply.get("provider")),
         response_id=_name(reply.get("id")),
         finish_reason=finish_reason,
-        prompt_tokens=_count(usage.get("prompt_tokens")),
-        completion_tokens=completion_tokens,
-        cost_usd=_cost(usage.get("cost")),
+        prompt_tokens=usage.prompt_tokens,
+        completion_tokens=usage.completion_tokens,
+        cost_usd=usage.cost_usd,
+    )
+
+
+def _usage(reply: Mapping[str, Any]) -> Usage:
+    usage = _mapping(reply.get("usage"))
+    return Usage(
+        _count(usage.get("prompt_tokens")),
+        _count(usage.get("completion_tokens")),
+        _cost(usage.get("cost")),
     )
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from daydreaming.errors import DaydreamingError, LLMPermanentError, LLMTransientError
+from daydreaming.errors import LLMError, LLMPermanentError, LLMTransientError
 from daydreaming.llm.answer import Answer, read_completion
 from daydreaming.llm.request import ChatRequest
 
@@ -16,13 +17,20 @@ _HIDDEN = "***"
 _MIN_SECRET_CHARS = 4
 
 
-async def send(client: AsyncOpenAI, request: ChatRequest, *, timeout_s: float) -> Answer:
+async def send(
+    client: AsyncOpenAI,
+    request: ChatRequest,
+    *,
+    timeout_s: float,
+    on_headers: Callable[[int, Mapping[str, str]], None] | None = None,
+) -> Answer:
     """Make one attempt.
 
     Args:
         client: From the Airflow connection, with ``max_retries`` 0.
         request: What to send.
         timeout_s: Seconds until the attempt counts as timed out.
+        on_headers: Told status and headers (names in lower case) of whatever the provider answered.
 
     Raises:
         LLMTransientError: Trying again may help.
@@ -31,8 +39,10 @@ async def send(client: AsyncOpenAI, request: ChatRequest, *, timeout_s: float) -
     try:
         _check_key(str(client.api_key or ""))
         status, headers, body = await _post(client, request, timeout_s)
+        if on_headers:
+            on_headers(status, headers)
         return read_completion(status, headers, body, max_tokens=request.max_tokens)
-    except DaydreamingError as error:
+    except LLMError as error:
         raise _without_secret(error, str(client.api_key or "")) from None
 
 
@@ -53,13 +63,21 @@ async def _post(
     except openai.APIStatusError as error:
         return _parts(error.response)
     except openai.APITimeoutError as error:
-        raise LLMTransientError(f"No answer from {_address(client)} within {timeout_s:g} s.") from error
+        raise LLMTransientError(
+            f"No answer from {_address(client)} within {timeout_s:g} s.", is_outcome_unknown=True
+        ) from error
     except openai.APIConnectionError as error:
         cause = error.__cause__ or error
         raise LLMTransientError(
-            f"The connection to {_address(client)} failed ({type(cause).__name__}: {cause})."
+            f"The connection to {_address(client)} failed ({type(cause).__name__}: {cause}).",
+            is_outcome_unknown=not _is_unsent(cause),
         ) from error
     return _parts(raw.http_response)
+
+
+def _is_unsent(cause: BaseException) -> bool:
+    # By name: the openai package chooses which HTTP library raises it.
+    return type(cause).__name__ == "ConnectError"
 
 
 def _parts(response: Any) -> tuple[int, dict[str, str], str]:
@@ -79,12 +97,12 @@ def _address(client: AsyncOpenAI) -> str:
     return str(client.base_url.copy_with(username=None, password=None))
 
 
-def _without_secret(error: DaydreamingError, secret: str) -> DaydreamingError:
+def _without_secret(error: LLMError, secret: str) -> LLMError:
     """The same error with the key taken out: some providers repeat it in their messages."""
-    message = _hide(str(error), secret) if len(secret) >= _MIN_SECRET_CHARS else str(error)
-    if isinstance(error, LLMTransientError):
-        return LLMTransientError(message, error.retry_after_s)
-    return LLMPermanentError(message, getattr(error, "status", None))
+    if len(secret) < _MIN_SECRET_CHARS:
+        return error
+    error.args = (_hide(str(error), secret),)
+    return error
 
 
 def _hide(message: str, secret: str) -> str:

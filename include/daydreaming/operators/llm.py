@@ -7,7 +7,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
-from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
+from airflow.sdk.exceptions import (
+    AirflowException,
+    AirflowFailException,
+    AirflowRescheduleException,
+    AirflowSkipException,
+)
 from airflow.triggers.base import StartTriggerArgs
 
 from daydreaming.errors import DaydreamingError, EssayParseError
@@ -59,13 +64,14 @@ class LLMCallOperator(BaseOperator):
         except DaydreamingError as error:
             raise AirflowFailException(str(error)) from None
         self.defer(
-            trigger=LLMCallTrigger(run_id, self.stage, map_index), method_name=self.execute_complete.__name__
+            trigger=LLMCallTrigger(run_id, self.stage, map_index, is_prepared=True),
+            method_name=self.execute_complete.__name__,
         )
 
     def resume_execution(
         self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context
     ) -> None:
-        """Come back from the trigger, always with a failure: under the label that it had."""
+        """Come back from the trigger, with a failure or for later: under the label that it had."""
         try:
             self._open_call(context)
         except DaydreamingError as error:
@@ -113,7 +119,12 @@ class LLMCallOperator(BaseOperator):
         return False
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> None:  # noqa: ARG002 - Airflow's signature
-        """Fail as the trigger says: at once where trying again cannot help, else with a retry."""
+        """Fail as the trigger says: at once where trying again cannot help, else with a retry.
+
+        A call whose turn comes much later is rescheduled: until then it holds no slot anywhere.
+        """
+        if event.get("status") == "reschedule":
+            raise AirflowRescheduleException(datetime.fromisoformat(event["at"]))  # type: ignore[no-untyped-call]
         if event.get("status") != "failed":
             raise AirflowException(f"The trigger sent an event that is not known: {event!r}.")
         message = f"{event['error_class']}: {event['message']}"

@@ -6,9 +6,12 @@ imported at module level: every task instance imports this.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from daydreaming.errors import DaydreamingError, EssayParseError, MissingResponseError, StaleResponseError
@@ -25,16 +28,23 @@ from daydreaming.settings import Settings
 from daydreaming.store.database import engine_for
 from daydreaming.store.files import DataRoot, write_whole
 from daydreaming.store.plans import (
+    Plan,
     PlannedCell,
     RunRecord,
     combinations_of_experiment,
     read_call,
+    read_plan,
     runs_of_experiment,
 )
 from daydreaming.store.results import insert_failure, response_exists, upsert_responses
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
+
+#: By data root, database, run and stage.
+_plans: OrderedDict[tuple[Path, str, str, Stage], Plan] = OrderedDict()
+_plans_lock = Lock()
+_PLANS_KEPT = 16
 
 
 @dataclass(frozen=True)
@@ -85,6 +95,33 @@ def open_call(settings: Settings, run_id: str, stage: Stage, map_index: int) -> 
     """
     run, cell, concept_ids = read_call(engine_for(settings), run_id, stage, map_index)
     return CellCall(settings, run, frozen_inputs(settings.data_root, run), cell, concept_ids)
+
+
+def open_call_of_plan(settings: Settings, run_id: str, stage: Stage, map_index: int) -> CellCall:
+    """The same, for processes that make many calls: a run's plan is read once and kept.
+
+    Raises:
+        StoreError: The run, its plan or its frozen inputs are missing.
+    """
+    plan = _kept_plan(settings, run_id, stage)
+    cell = plan.cells.get(map_index)
+    if cell is None:
+        return open_call(settings, run_id, stage, map_index)
+    inputs = frozen_inputs(settings.data_root, plan.run)
+    return CellCall(settings, plan.run, inputs, cell, plan.concept_ids[cell.combo_id])
+
+
+def _kept_plan(settings: Settings, run_id: str, stage: Stage) -> Plan:
+    key = (settings.data_root, settings.results_conn, run_id, stage)
+    with _plans_lock:
+        plan = _plans.get(key)
+        if plan is None:
+            plan = read_plan(engine_for(settings), run_id, stage)
+            if plan.cells:
+                _plans[key] = plan
+            while len(_plans) > _PLANS_KEPT:
+                _plans.popitem(last=False)
+    return plan
 
 
 def open_calls(
@@ -176,17 +213,36 @@ def record_answer(
     ended_at: datetime,
 ) -> None:
     """Store an answer with its provenance, then its row; an evaluation's with its score."""
+    row = store_answer(call, request, answer, attempts=attempts, started_at=started_at, ended_at=ended_at)
+    upsert_responses(call.engine, call.stage, [row])
+
+
+def store_answer(
+    call: CellCall,
+    request: ChatRequest,
+    answer: Answer,
+    *,
+    attempts: int,
+    started_at: datetime,
+    ended_at: datetime,
+) -> dict[str, Any]:
+    """Write the files of an answer; returns its row, which the caller writes."""
     record = _provenance(call, request, answer, attempts, started_at, ended_at)
     call.files.write_response(call.stage, call.cell.cell_id, answer.text, record)
-    index_response(call)
+    return _row_with_essay_file(call)
 
 
 def index_response(call: CellCall) -> dict[str, Any]:
     """Write the row of a stored response, and a generator's essay file; returns the row."""
+    row = _row_with_essay_file(call)
+    upsert_responses(call.engine, call.stage, [row])
+    return row
+
+
+def _row_with_essay_file(call: CellCall) -> dict[str, Any]:
     row, essay = response_row(call)
     if essay is not None:
         write_whole(call.files.essay(call.cell.cell_id), essay, durable=False)
-    upsert_responses(call.engine, call.stage, [row])
     return row
 
 
@@ -211,21 +267,25 @@ def record_failure(
     call: CellCall, error: DaydreamingError, *, attempt: int, final: bool, now: datetime
 ) -> None:
     """Record a failed attempt; ``attempt`` is 0 where nothing was sent."""
-    insert_failure(
-        call.engine,
-        {
-            "experiment_id": call.run.experiment_id,
-            "run_id": call.run.run_id,
-            "stage": call.stage,
-            "cell_id": call.cell.cell_id,
-            "model": call.cell.model_id,
-            "attempt": attempt,
-            "error_class": type(error).__name__,
-            "message": str(error),
-            "final": final,
-            "occurred_at": now,
-        },
-    )
+    insert_failure(call.engine, failure_row(call, error, attempt=attempt, final=final, now=now))
+
+
+def failure_row(
+    call: CellCall, error: DaydreamingError, *, attempt: int, final: bool, now: datetime
+) -> dict[str, Any]:
+    """The row of a failed attempt; arguments as above."""
+    return {
+        "experiment_id": call.run.experiment_id,
+        "run_id": call.run.run_id,
+        "stage": call.stage,
+        "cell_id": call.cell.cell_id,
+        "model": call.cell.model_id,
+        "attempt": attempt,
+        "error_class": type(error).__name__,
+        "message": str(error),
+        "final": final,
+        "occurred_at": now,
+    }
 
 
 def _stale_hash(call: CellCall, request: ChatRequest) -> str | None:

@@ -90,7 +90,8 @@ def estimate_run(settings: Settings, run_id: str) -> Estimate:
     """Estimate a planned run.
 
     Raises:
-        DesignError: The worst case passes ``max_cost_usd``, or a price that this needs is unknown.
+        DesignError: A price is unknown that ``max_cost_usd`` needs. (Where the worst case passes the cap
+            the run goes on: the ledger stops it before it does.)
     """
     inputs = frozen_inputs(settings.data_root, read_run(engine_for(settings), run_id))
     summary = summarize_plan(settings.data_root, inputs)
@@ -184,9 +185,4 @@ def _check_cost(estimate: Estimate, max_cost_usd: float | None) -> None:
             f"max_cost_usd is {max_cost_usd:g}, but a model of this plan has no price in llm_models.csv "
             "(usd_per_1m_input, usd_per_1m_output). Fill it in, or leave max_cost_usd empty. "
             "Nothing was sent."
-        )
-    if estimate.worst_case_usd > max_cost_usd:
-        raise DesignError(
-            f"the new calls may cost up to {estimate.worst_case_usd:.4f} US dollars; max_cost_usd is "
-            f"{max_cost_usd:g}. Raise it, lower *_max_tokens, or plan fewer calls. Nothing was sent."
         )

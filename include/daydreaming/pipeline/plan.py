@@ -17,7 +17,7 @@ from daydreaming.errors import StoreError
 from daydreaming.inputs.snapshot import Inputs
 from daydreaming.pipeline.frozen import frozen_inputs
 from daydreaming.settings import Settings
-from daydreaming.store.database import engine_for
+from daydreaming.store.database import engine_for, writing_engine
 from daydreaming.store.files import DataRoot
 from daydreaming.store.plans import (
     PlannedCell,
@@ -78,7 +78,17 @@ def start_run(settings: Settings, overrides: Mapping[str, Any], run_id: str, now
     folder = files.tasks(experiment_id) / "inputs" / inputs.digest[:_DIGEST_CHARS]
     copy_inputs(inputs, folder)
     run = RunRecord(run_id, experiment_id, inputs.digest, files.relative(folder), inputs.params)
+    if inputs.params["max_cost_usd"] is not None:
+        set_cap(settings, experiment_id, inputs.params["max_cost_usd"])
     return insert_run(engine_for(settings), run, now)
+
+
+def set_cap(settings: Settings, experiment_id: str, cap_usd: float | None) -> None:
+    """Set or lift what an experiment may cost, in US dollars; calls that come now obey it."""
+    from daydreaming.store.ledger import set_experiment_cap
+
+    with writing_engine(settings).begin() as connection:
+        set_experiment_cap(connection, experiment_id, cap_usd)
 
 
 def design_generations(inputs: Inputs) -> tuple[list[Combination], list[Generation]]:

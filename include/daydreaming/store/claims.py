@@ -2,44 +2,81 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from daydreaming.inputs.records import Stage
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine
+    from sqlalchemy import Connection, Engine
 
 #: A lease that its owner has not renewed for this long is free again.
 LEASE_S = 90.0
 RENEW_EVERY_S = 20.0
 
 
-def claim_cell(engine: Engine, stage: Stage, cell_id: str, owner: str, now: datetime) -> bool:
-    """Take or renew the lease on a cell; False where another owner holds it."""
+@dataclass(frozen=True)
+class Lease:
+    """Who holds, or wants, which cell."""
+
+    stage: Stage
+    cell_id: str
+    owner: str
+
+
+def claim_cells(connection: Connection, leases: Sequence[Lease], now: datetime) -> list[bool]:
+    """Take or renew leases, within the caller's transaction; False where another owner holds one."""
     from sqlalchemy import or_
 
     from daydreaming.store.schema import Claim
     from daydreaming.store.upsert import insert_for
 
-    lease = {"owner": owner, "expires_at": now + timedelta(seconds=LEASE_S)}
-    with engine.begin() as connection:
-        # One statement: of several claimants exactly one finds the row free.
-        new = insert_for(connection)(Claim).values(stage=stage, cell_id=cell_id, **lease)
-        take = new.on_conflict_do_update(
-            index_elements=[Claim.stage, Claim.cell_id],
-            set_=lease,
-            where=or_(Claim.owner == owner, Claim.expires_at < now),
-        )
-        return bool(connection.execute(take).rowcount)
+    statement = insert_for(connection)(Claim)
+    # One statement per cell: of several claimants exactly one finds the row free.
+    take = statement.on_conflict_do_update(
+        index_elements=[Claim.stage, Claim.cell_id],
+        set_={"owner": statement.excluded.owner, "expires_at": statement.excluded.expires_at},
+        where=or_(Claim.owner == statement.excluded.owner, Claim.expires_at < now),
+    )
+    expires_at = now + timedelta(seconds=LEASE_S)
+    taken: dict[Lease, bool] = {}
+    # In one order everywhere, so that two processes never wait for each other's rows.
+    for lease in sorted(leases, key=lambda lease: (lease.stage, lease.cell_id, lease.owner)):
+        row = {
+            "stage": lease.stage,
+            "cell_id": lease.cell_id,
+            "owner": lease.owner,
+            "expires_at": expires_at,
+        }
+        taken[lease] = bool(connection.execute(take, row).rowcount)
+    return [taken[lease] for lease in leases]
 
 
-def release_cell(engine: Engine, stage: Stage, cell_id: str, owner: str) -> None:
-    """Give the lease back, where this owner holds it."""
-    from sqlalchemy import delete
+def release_cells(connection: Connection, leases: Iterable[Lease]) -> None:
+    """Give leases back, where their owners hold them."""
+    from sqlalchemy import bindparam, delete
 
     from daydreaming.store.schema import Claim
 
-    mine = delete(Claim).where(Claim.stage == stage, Claim.cell_id == cell_id, Claim.owner == owner)
+    rows = [{"s": lease.stage, "c": lease.cell_id, "o": lease.owner} for lease in leases]
+    mine = (
+        Claim.stage == bindparam("s"),
+        Claim.cell_id == bindparam("c"),
+        Claim.owner == bindparam("o"),
+    )
+    if rows:
+        connection.execute(delete(Claim).where(*mine), rows)
+
+
+def claim_cell(engine: Engine, stage: Stage, cell_id: str, owner: str, now: datetime) -> bool:
+    """Take or renew one lease; False where another owner holds it."""
     with engine.begin() as connection:
-        connection.execute(mine)
+        return claim_cells(connection, [Lease(stage, cell_id, owner)], now)[0]
+
+
+def release_cell(engine: Engine, stage: Stage, cell_id: str, owner: str) -> None:
+    """Give one lease back, where this owner holds it."""
+    with engine.begin() as connection:
+        release_cells(connection, [Lease(stage, cell_id, owner)])

@@ -215,6 +215,36 @@ def read_call(
     return RunRecord(*row[:run_fields]), PlannedCell(*row[run_fields:-1]), tuple(row[-1])
 
 
+@dataclass(frozen=True)
+class Plan:
+    """A run's whole plan for one stage: it never changes, so that a process may keep it."""
+
+    run: RunRecord
+    cells: Mapping[int, PlannedCell]
+    concept_ids: Mapping[str, tuple[str, ...]]
+
+
+def read_plan(engine: Engine, run_id: str, stage: Stage) -> Plan:
+    """A run's plan by map index; without cells where it is not planned yet.
+
+    Raises:
+        StoreError: There is no such run.
+    """
+    from sqlalchemy import select
+
+    from daydreaming.store.schema import Combination as CombinationRow
+    from daydreaming.store.schema import PlannedCall
+
+    run, cells = read_run(engine, run_id), cells_of_run(engine, run_id, stage)
+    planned = select(PlannedCall.combo_id).where(PlannedCall.run_id == run_id, PlannedCall.stage == stage)
+    query = select(CombinationRow.combo_id, CombinationRow.concept_ids).where(
+        CombinationRow.combo_id.in_(planned)
+    )
+    with engine.connect() as connection:
+        concepts = {combo_id: tuple(ids) for combo_id, ids in connection.execute(query)}
+    return Plan(run, {cell.map_index: cell for cell in cells}, concepts)
+
+
 def _columns(table: Any, record: Any) -> list[Any]:
     return [getattr(table, name) for name in record.__dataclass_fields__]
 

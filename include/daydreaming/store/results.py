@@ -21,17 +21,17 @@ def upsert_responses(engine: Engine, stage: Stage, rows: Sequence[Mapping[str, A
 
     if rows:
         with engine.begin() as connection:
-            upsert(connection, _model(stage), rows)
+            upsert(connection, response_model(stage), rows)
 
 
 def delete_responses(engine: Engine, stage: Stage, cell_ids: Iterable[str]) -> None:
     """Remove the rows of responses whose file is gone."""
     from sqlalchemy import delete
 
-    key = _key(stage)
+    key = response_key(stage)
     with engine.begin() as connection:
         for chunk in _chunks(cell_ids):
-            connection.execute(delete(_model(stage)).where(key.in_(chunk)))
+            connection.execute(delete(response_model(stage)).where(key.in_(chunk)))
 
 
 def response_exists(engine: Engine, stage: Stage, cell_id: str) -> bool:
@@ -39,7 +39,9 @@ def response_exists(engine: Engine, stage: Stage, cell_id: str) -> bool:
     from sqlalchemy import select
 
     with engine.connect() as connection:
-        return connection.scalar(select(_key(stage)).where(_key(stage) == cell_id)) is not None
+        return (
+            connection.scalar(select(response_key(stage)).where(response_key(stage) == cell_id)) is not None
+        )
 
 
 def read_responses(
@@ -48,8 +50,8 @@ def read_responses(
     """Rows of responses by ID; of all experiments where no IDs are given."""
     from sqlalchemy import select
 
-    table = _model(stage).__table__
-    key = _key(stage)
+    table = response_model(stage).__table__
+    key = response_key(stage)
     query = select(table).order_by(key)
     with engine.connect() as connection:
         if cell_ids is None:
@@ -83,14 +85,16 @@ def read_failures(engine: Engine, experiment_id: str) -> list[dict[str, Any]]:
         return [dict(row) for row in connection.execute(query).mappings()]
 
 
-def _model(stage: Stage) -> Any:
+def response_model(stage: Stage) -> Any:
+    """The table of a stage's responses."""
     from daydreaming.store.schema import EvaluationResponse, GenerationResponse
 
     return GenerationResponse if stage == "generation" else EvaluationResponse
 
 
-def _key(stage: Stage) -> Any:
-    model = _model(stage)
+def response_key(stage: Stage) -> Any:
+    """Its primary key."""
+    model = response_model(stage)
     return model.generation_task_id if stage == "generation" else model.evaluation_task_id
 
 
@@ -141,7 +145,7 @@ def count_made_by_run(engine: Engine, run_id: str) -> int:
     total = 0
     with engine.connect() as connection:
         for stage in ("generation", "evaluation"):
-            model = _model(stage)
+            model = response_model(stage)
             # A file that a person brought has no request behind it.
             paid = (model.run_id == run_id, model.request_hash.is_not(None))
             query = select(func.count()).select_from(model).where(*paid)

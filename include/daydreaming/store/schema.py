@@ -183,3 +183,121 @@ class Claim(Base):
     cell_id: Mapped[str] = mapped_column(String(ID_LENGTH), primary_key=True)
     owner: Mapped[str] = mapped_column(String(64))
     expires_at: Mapped[datetime]
+
+
+class LLMCall(Base):
+    """One attempt at a call, reserved before it is sent and settled afterwards: the ledger.
+
+    Money is in billionths of a US dollar, as whole numbers: sums of them are exact.
+
+    Attributes:
+        owner: The lease that the attempt was made under.
+        attempt: Number of the attempt within its task instance's try, from 1.
+        state: ``reserved`` until it is settled; then ``answered``, ``failed``, ``unsent`` (given up
+            before it was sent) or ``unknown`` (sent, and nobody can tell what became of it: it
+            counts with its worst case).
+        reserved_nanousd: Worst case; NULL where the model has no price.
+        cost_nanousd: What it cost; NULL while reserved and where neither price nor cost is known.
+        price_source: Where the reserved price came from (``llm_models.csv``, a price list).
+        cost_source: ``provider``, the price's source, ``worst case`` or ``unknown``.
+        budget_day: Day (UTC) whose budget it counts against.
+        start_at: When it was to be sent, in seconds since 1970 by the limiter's clock.
+    """
+
+    __tablename__ = "llm_calls"
+
+    call_id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    owner: Mapped[str] = mapped_column(String(64))
+    experiment_id: Mapped[str] = mapped_column(String(ID_LENGTH))
+    run_id: Mapped[str] = mapped_column(String(ID_LENGTH))
+    stage: Mapped[str] = mapped_column(String(10))
+    cell_id: Mapped[str] = mapped_column(String(ID_LENGTH), index=True)
+    model_id: Mapped[str] = mapped_column(String(ID_LENGTH))
+    conn_id: Mapped[str] = mapped_column(String(ID_LENGTH))
+    model_name: Mapped[str] = mapped_column(Text)
+    attempt: Mapped[int]
+    state: Mapped[str] = mapped_column(String(10))
+    reserved_nanousd: Mapped[int | None] = mapped_column(BigInteger)
+    cost_nanousd: Mapped[int | None] = mapped_column(BigInteger)
+    price_source: Mapped[str | None] = mapped_column(Text)
+    cost_source: Mapped[str | None] = mapped_column(Text)
+    prompt_tokens: Mapped[int | None]
+    completion_tokens: Mapped[int | None]
+    upstream_provider: Mapped[str | None] = mapped_column(Text)
+    error_class: Mapped[str | None] = mapped_column(String(100))
+    budget_day: Mapped[str] = mapped_column(String(10))
+    start_at: Mapped[float] = mapped_column(Float)
+    reserved_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+
+    __table_args__ = (
+        Index("ix_llm_calls_experiment", "experiment_id", "state"),
+        Index("ix_llm_calls_model_start", "conn_id", "model_name", "start_at"),
+    )
+
+
+class Budget(Base):
+    """Money of one scope: what is reserved, what is spent, and the cap on both together.
+
+    Attributes:
+        scope: ``experiment:<id>`` or ``day:<YYYY-MM-DD>`` (UTC).
+        cap_nanousd: NULL for no cap. A day's cap comes from the deployment's settings instead.
+    """
+
+    __tablename__ = "budgets"
+
+    scope: Mapped[str] = mapped_column(String(ID_LENGTH + 20), primary_key=True)
+    cap_nanousd: Mapped[int | None] = mapped_column(BigInteger)
+    reserved_nanousd: Mapped[int] = mapped_column(BigInteger)
+    spent_nanousd: Mapped[int] = mapped_column(BigInteger)
+
+
+class CallStart(Base):
+    """A start time that the limiter handed out for one attempt.
+
+    Attributes:
+        queued_at: When its cell first asked, by the limiter's clock: who asked first goes first.
+        start_at: When it may be sent, by the limiter's clock (seconds since 1970).
+        tokens: Tokens that it counts with.
+        waiting: False once it was sent.
+    """
+
+    __tablename__ = "call_starts"
+
+    call_id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    conn_id: Mapped[str] = mapped_column(String(ID_LENGTH))
+    model_name: Mapped[str] = mapped_column(Text)
+    stage: Mapped[str] = mapped_column(String(10))
+    cell_id: Mapped[str] = mapped_column(String(ID_LENGTH), index=True)
+    queued_at: Mapped[float] = mapped_column(Float)
+    start_at: Mapped[float] = mapped_column(Float)
+    tokens: Mapped[int]
+    waiting: Mapped[bool]
+
+    __table_args__ = (Index("ix_call_starts_model", "conn_id", "model_name", "start_at"),)
+
+
+class ModelRate(Base):
+    """What the limiter has learned about one model behind one connection; times by its clock.
+
+    Attributes:
+        paused_until: Nothing is sent before.
+        learned_rpm: Requests per minute that it was seen to allow; NULL where it never refused.
+        learned_tpm: Tokens per minute likewise.
+        learned_at: When that was learned.
+        is_stated: True where the provider stated it; what was only observed is tried upwards again.
+        ramp_from: Since when the model without a limit is called faster and faster.
+        ramp_count: Starts since then.
+    """
+
+    __tablename__ = "model_rates"
+
+    conn_id: Mapped[str] = mapped_column(String(ID_LENGTH), primary_key=True)
+    model_name: Mapped[str] = mapped_column(String(ID_LENGTH), primary_key=True)
+    paused_until: Mapped[float] = mapped_column(Float)
+    learned_rpm: Mapped[int | None]
+    learned_tpm: Mapped[int | None]
+    learned_at: Mapped[float | None] = mapped_column(Float)
+    is_stated: Mapped[bool]
+    ramp_from: Mapped[float] = mapped_column(Float)
+    ramp_count: Mapped[int]

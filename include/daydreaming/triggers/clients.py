@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from daydreaming.errors import InputError
+from daydreaming.inputs.records import LLMModel
+from daydreaming.llm.limits import RateLimits
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -15,6 +17,11 @@ if TYPE_CHECKING:
 _clients: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, asyncio.Task[AsyncOpenAI]]] = (
     WeakKeyDictionary()
 )
+
+
+#: What the connections' extras say of limits, as it was read with the client.
+_limits: dict[str, dict[str, Any]] = {}
+_LIMITS = ("rpm", "tpm", "rpd", "burst")
 
 
 async def shared_client(conn_id: str) -> AsyncOpenAI:
@@ -39,13 +46,61 @@ def forget_client(conn_id: str) -> None:
     _clients.get(asyncio.get_running_loop(), {}).pop(conn_id, None)
 
 
+async def model_limits(model: LLMModel) -> RateLimits:
+    """What is configured for a model: in ``llm_models.csv``; what that leaves open, in its connection.
+
+    The connection's extra may hold ``rate_limits``: an object with ``rpm``, ``tpm``, ``rpd`` and
+    ``burst``, for all its models, and ``models``, an object of such objects by the provider's name.
+
+    Raises:
+        InputError: The connection holds something else there.
+    """
+    await shared_client(model.conn_id)
+    given = _limits.get(model.conn_id, {})
+    own = given.get("models", {}).get(model.model, {})
+    values = {name: _first(getattr(model, name, None), own.get(name), given.get(name)) for name in _LIMITS}
+    try:
+        return RateLimits(**values)
+    except InputError as error:
+        raise _refused_limits(model.conn_id, str(error)) from error
+
+
+async def _read_limits(conn_id: str) -> dict[str, Any]:
+    from airflow.providers.common.compat.connection import get_async_connection
+
+    given = (await get_async_connection(conn_id)).extra_dejson.get("rate_limits") or {}
+    models = given.get("models", {}) if isinstance(given, dict) else None
+    if not isinstance(models, dict) or not all(isinstance(own, dict) for own in models.values()):
+        raise _refused_limits(conn_id, f"got {given!r}")
+    unknown = {name for own in ({**given, "models": 0}, *models.values()) for name in own} - {
+        *_LIMITS,
+        "models",
+    }
+    if unknown:
+        raise _refused_limits(conn_id, f"got {', '.join(sorted(unknown))}")
+    return given
+
+
+def _refused_limits(conn_id: str, why: str) -> InputError:
+    return InputError(
+        f"Airflow connection {conn_id!r}: rate_limits in its extra must be an object with "
+        f"{', '.join(_LIMITS)} (whole numbers) and models (such objects by model name); {why}"
+    )
+
+
+def _first(*values: int | None) -> int | None:
+    return next((value for value in values if value is not None), None)
+
+
 async def _connect(conn_id: str) -> AsyncOpenAI:
     from airflow.providers.openai.hooks.openai import OpenAIHook
     from airflow.sdk.exceptions import AirflowNotFoundException
     from openai import OpenAIError
 
     try:
-        client = await OpenAIHook(conn_id=conn_id).aget_conn()
+        hook = OpenAIHook(conn_id=conn_id)
+        client = await hook.aget_conn()
+        _limits[conn_id] = await _read_limits(conn_id)
     except AirflowNotFoundException as error:
         raise InputError(missing_connection(conn_id)) from error
     except (OpenAIError, ValueError) as error:

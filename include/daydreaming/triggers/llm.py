@@ -3,44 +3,53 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import random
 import time
-import uuid
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TaskSkippedEvent, TaskSuccessEvent, TriggerEvent
 
-from daydreaming.errors import DaydreamingError, EssayParseError, LLMPermanentError, LLMTransientError
+from daydreaming.errors import DaydreamingError, EssayParseError, LLMError, LLMTransientError
 from daydreaming.inputs.records import Stage
 from daydreaming.llm.client import send
 from daydreaming.llm.request import ChatRequest
-from daydreaming.llm.retry import GiveUp, decide_retry
+from daydreaming.llm.retry import BACKOFF_BASE_S, GiveUp, decide_retry
 from daydreaming.pipeline.call import (
     CellCall,
     build_request,
-    open_call,
-    record_answer,
+    open_call_of_plan,
     record_failure,
     settle_stored,
     write_prompt,
 )
 from daydreaming.settings import Settings
-from daydreaming.store.claims import RENEW_EVERY_S, claim_cell, release_cell
-from daydreaming.triggers.clients import forget_client, shared_client
+from daydreaming.triggers.clients import forget_client, model_limits, shared_client
 
-#: How often a call waits for another run that is making the same one.
-CLAIM_POLL_S = 2.0
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI
+
+    from daydreaming.triggers.desk import CallDesk
+
 #: Airflow takes an instance for lost that is queued again before its executor has told of the deferral,
 #: and gives it another try, also after a permanent error. The supervisor's sleep and a scheduler loop
 #: (1 s each) lie between; a failure, which alone goes back to a worker, waits for them.
 DEFERRAL_KNOWN_AFTER_S = 3.0
 _KEY_REFUSED = (401, 403)
 
-log = logging.getLogger(__name__)
+
+class StartLater(Exception):  # noqa: N818 - no error: the instance comes back
+    """The call's turn comes so late that its instance is rescheduled, and holds nothing until then.
+
+    Attributes:
+        at: When to come back.
+    """
+
+    def __init__(self, at: datetime) -> None:
+        self.at = at
+        super().__init__(at)
 
 
 class LLMCallTrigger(BaseTrigger):
@@ -53,75 +62,91 @@ class LLMCallTrigger(BaseTrigger):
         run_id: The run whose plan holds the cell.
         stage: ``generation`` or ``evaluation``.
         map_index: The cell's place in the plan.
+        is_prepared: The operator has looked in the store and written the prompt.
     """
 
-    def __init__(self, run_id: str, stage: Stage, map_index: int | str) -> None:
+    def __init__(self, run_id: str, stage: Stage, map_index: int | str, is_prepared: bool = False) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.run_id = run_id
         self.stage: Stage = stage
         self.map_index = map_index
+        self.is_prepared = is_prepared
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Class path and arguments, as Airflow keeps them."""
-        arguments = {"run_id": self.run_id, "stage": self.stage, "map_index": self.map_index}
+        arguments = {
+            "run_id": self.run_id,
+            "stage": self.stage,
+            "map_index": self.map_index,
+            "is_prepared": self.is_prepared,
+        }
         return "daydreaming.triggers.llm.LLMCallTrigger", arguments
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Make the call; one event ends the task or sends the failure to a worker."""
-        call: CellCall | None = None
-        began = time.monotonic()
+        """Make the call; one event ends the task or sends it back to a worker."""
+        began, failure = time.monotonic(), None
         try:
-            call = await asyncio.to_thread(
-                open_call, Settings.from_env(), self.run_id, self.stage, int(self.map_index)
+            prepared = await asyncio.to_thread(
+                _prepare, self.run_id, self.stage, int(self.map_index), is_prepared=self.is_prepared
             )
-            request = await asyncio.to_thread(build_request, call)
-            async with _claimed(call):
-                await self._answer(call, request)
+            await self._answer(prepared)
         except EssayParseError as error:
             self.log.warning("Skipped: %s", error)
             yield TaskSkippedEvent()
-        except DaydreamingError as error:
-            if call is not None and not isinstance(error, LLMPermanentError | LLMTransientError):
-                await asyncio.to_thread(
-                    record_failure, call, error, attempt=0, final=True, now=datetime.now(UTC)
-                )
-            await asyncio.sleep(max(0.0, began + DEFERRAL_KNOWN_AFTER_S - time.monotonic()))
-            yield TriggerEvent(failure_payload(error))  # type: ignore[no-untyped-call]
-        else:
-            yield TaskSuccessEvent()
-
-    async def _answer(self, call: CellCall, request: ChatRequest) -> None:
-        if await asyncio.to_thread(settle_stored, call, request):
-            self.log.info("Answered already: %s", call.cell.cell_id)
             return
-        await asyncio.to_thread(write_prompt, call, request)
-        attempt = 0
-        while True:
-            attempt += 1
-            try:
-                await self._attempt(call, request, attempt)
-            except (LLMTransientError, LLMPermanentError) as error:
-                await self._wait_or_raise(call, error, attempt)
-            else:
-                return
+        except StartLater as later:
+            self.log.info("The limits let it start at %s: rescheduled", later.at)
+            failure = {"status": "reschedule", "at": later.at.isoformat()}
+        except DaydreamingError as error:
+            failure = failure_payload(error)
+        if failure is None:
+            yield TaskSuccessEvent()
+            return
+        await asyncio.sleep(max(0.0, began + DEFERRAL_KNOWN_AFTER_S - time.monotonic()))
+        yield TriggerEvent(failure)  # type: ignore[no-untyped-call]
 
-    async def _attempt(self, call: CellCall, request: ChatRequest, attempt: int) -> None:
+    async def _answer(self, prepared: _Prepared) -> None:
+        call, request = prepared.call, prepared.request
+        try:
+            if prepared.error is not None:
+                raise prepared.error
+            if request is None:
+                self.log.info("Answered already: %s", call.cell.cell_id)
+                return
+            await self._make(call, request)
+        except (EssayParseError, LLMError):
+            raise
+        except DaydreamingError as error:
+            await asyncio.to_thread(record_failure, call, error, attempt=0, final=True, now=datetime.now(UTC))
+            raise
+
+    async def _make(self, call: CellCall, request: ChatRequest) -> None:
+        # Not at module level: workers import this module too, and have no use for it.
+        from daydreaming.triggers.desk import CallDesk
+
         client = await shared_client(call.model.conn_id)
+        desk = CallDesk(call, request, await model_limits(call.model))
+        try:
+            attempt = 1
+            while await desk.admit(attempt):
+                try:
+                    await self._attempt(client, desk, call, request, attempt)
+                except LLMError as error:
+                    await self._wait_or_raise(desk, call, error, attempt)
+                    attempt += 1
+                else:
+                    return
+            self.log.info("Answered by another run meanwhile: %s", call.cell.cell_id)
+        finally:
+            await desk.close()
+
+    async def _attempt(
+        self, client: AsyncOpenAI, desk: CallDesk, call: CellCall, request: ChatRequest, attempt: int
+    ) -> None:
+        desk.sending()
         started_at = datetime.now(UTC)
-        answer = await send(client, request, timeout_s=call.settings.call_timeout_s)
-        ended_at = datetime.now(UTC)
-        # Shielded: an answer that was paid for is stored even where the task is being killed.
-        await asyncio.shield(
-            asyncio.to_thread(
-                record_answer,
-                call,
-                request,
-                answer,
-                attempts=attempt,
-                started_at=started_at,
-                ended_at=ended_at,
-            )
-        )
+        answer = await send(client, request, timeout_s=call.settings.call_timeout_s, on_headers=desk.heard)
+        await desk.answered(answer, started_at, datetime.now(UTC))
         self.log.info(
             "Answered: %s by %s, %s + %s tokens, attempt %d",
             call.cell.cell_id,
@@ -131,29 +156,40 @@ class LLMCallTrigger(BaseTrigger):
             attempt,
         )
 
-    async def _wait_or_raise(
-        self, call: CellCall, error: LLMTransientError | LLMPermanentError, attempt: int
-    ) -> None:
-        decision = decide_retry(
-            error, attempt=attempt, max_attempts=call.settings.call_attempts, jitter=_jitter()
-        )
-        final = isinstance(decision, GiveUp)
-        await asyncio.to_thread(
-            record_failure, call, error, attempt=attempt, final=final, now=datetime.now(UTC)
-        )
-        if isinstance(error, LLMPermanentError) and error.status in _KEY_REFUSED:
+    async def _wait_or_raise(self, desk: CallDesk, call: CellCall, error: LLMError, attempt: int) -> None:
+        attempts = call.settings.call_attempts
+        decision = decide_retry(error, attempt=attempt, max_attempts=attempts, jitter=_jitter())
+        after_s = None if isinstance(decision, GiveUp) else decision.after_s
+        await desk.failed(error, final=after_s is None, pause_for_s=after_s or BACKOFF_BASE_S)
+        if error.status in _KEY_REFUSED:
             # The next call reads the connection anew: its key may have been corrected.
             forget_client(call.model.conn_id)
-        if isinstance(decision, GiveUp):
+        if after_s is None:
             raise error
-        self.log.warning(
-            "Attempt %d of %d failed, next in %.1f s: %s",
-            attempt,
-            call.settings.call_attempts,
-            decision.after_s,
-            error,
-        )
-        await asyncio.sleep(decision.after_s)
+        self.log.warning("Attempt %d of %d failed, next in %.1f s: %s", attempt, attempts, after_s, error)
+        await asyncio.sleep(after_s)
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """A call that was looked up: what to send (None: it is answered), or why it cannot be made."""
+
+    call: CellCall
+    request: ChatRequest | None = None
+    error: DaydreamingError | None = None
+
+
+def _prepare(run_id: str, stage: Stage, map_index: int, *, is_prepared: bool) -> _Prepared:
+    call = open_call_of_plan(Settings.from_env(), run_id, stage, map_index)
+    try:
+        request = build_request(call)
+        if settle_stored(call, request):
+            return _Prepared(call)
+        if not is_prepared:
+            write_prompt(call, request)
+    except DaydreamingError as error:
+        return _Prepared(call, error=error)
+    return _Prepared(call, request)
 
 
 def _jitter() -> float:
@@ -168,31 +204,3 @@ def failure_payload(error: DaydreamingError) -> dict[str, Any]:
         "message": str(error),
         "transient": isinstance(error, LLMTransientError),
     }
-
-
-@asynccontextmanager
-async def _claimed(call: CellCall) -> AsyncIterator[None]:
-    """Hold the cell's lease; wait while another run or triggerer has it."""
-    owner = uuid.uuid4().hex
-    cell = (call.engine, call.stage, call.cell.cell_id, owner)
-    # The other holder is in another process: nothing here could wake this loop.
-    while not await asyncio.to_thread(claim_cell, *cell, datetime.now(UTC)):  # noqa: ASYNC110
-        await asyncio.sleep(CLAIM_POLL_S)
-    renewal = asyncio.create_task(_renew(cell))
-    try:
-        yield
-    finally:
-        renewal.cancel()
-        await asyncio.shield(asyncio.to_thread(release_cell, *cell))
-
-
-async def _renew(cell: tuple[Any, Stage, str, str]) -> None:
-    from sqlalchemy.exc import SQLAlchemyError
-
-    while True:
-        await asyncio.sleep(RENEW_EVERY_S)
-        try:
-            await asyncio.to_thread(claim_cell, *cell, datetime.now(UTC))
-        except SQLAlchemyError as error:
-            # A lease outlasts several renewals: the next one may go through.
-            log.warning("Could not renew the lease on %s: %s", cell[2], error)

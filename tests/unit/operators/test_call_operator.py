@@ -53,6 +53,7 @@ def test_without_an_answer_the_prompt_is_written_and_the_task_defers(engine, fil
         "run_id": "run-1",
         "stage": "generation",
         "map_index": ESSAY_FREE,
+        "is_prepared": True,
     }
     assert deferred.value.method_name == "execute_complete"
     cell = read_call(engine, "run-1", "generation", ESSAY_FREE)[1].cell_id
@@ -168,5 +169,8 @@ def test_the_way_of_dispatch_chooses_the_operator(dispatch, kind):
 def test_an_operator_that_starts_in_the_triggerer_names_the_same_trigger():
     arguments = TriggererLLMCallOperator.start_trigger_args
     assert arguments.trigger_cls == LLMCallTrigger("r", "generation", 0).serialize()[0]
-    assert set(arguments.trigger_kwargs) == set(LLMCallTrigger("r", "generation", 0).serialize()[1])
+    assert LLMCallTrigger(**arguments.trigger_kwargs).serialize()[1] == {
+        **arguments.trigger_kwargs,
+        "is_prepared": False,
+    }
     assert arguments.next_method == LLMCallOperator.execute_complete.__name__

@@ -17,6 +17,8 @@ from daydreaming.pipeline.estimate import (
 )
 from daydreaming.pipeline.plan import read_inputs
 from daydreaming.settings import Settings
+from daydreaming.store.database import engine_for
+from daydreaming.store.ledger import experiment_scope, read_budget
 from tests.support.experiments import answer_all, answer_call, planned_run, tree_of
 
 #: gemma has no price in the list.
@@ -93,10 +95,11 @@ def test_a_run_that_is_answered_costs_nothing(settings: Settings):
     assert estimate_run(settings, "run-1").worst_case_usd == 0
 
 
-def test_a_worst_case_above_the_limit_is_refused(settings: Settings):
+def test_a_worst_case_above_the_limit_goes_on_for_the_ledger_stops_it_in_time(settings: Settings):
     planned_run(settings, max_cost_usd=0.001)
-    with pytest.raises(DesignError, match=r"may cost up to 0\.\d{4} US dollars; max_cost_usd is 0\.001"):
-        estimate_run(settings, "run-1")
+    assert estimate_run(settings, "run-1").worst_case_usd > 0.001
+    cap, _, _ = read_budget(engine_for(settings), experiment_scope("demo"))
+    assert cap == 1_000_000
 
 
 def test_a_limit_of_nothing_lets_free_models_run(settings: Settings):

@@ -19,7 +19,7 @@ from daydreaming.store.database import engine_for
 from daydreaming.store.files import DataRoot
 from daydreaming.store.plans import read_call
 from daydreaming.store.results import read_failures, read_responses
-from daydreaming.triggers import llm
+from daydreaming.triggers import desk, llm
 from daydreaming.triggers.llm import LLMCallTrigger
 from tests.support.experiments import edit_input, planned_run
 from tests.unit.triggers.conftest import KEY
@@ -32,7 +32,7 @@ RIGOR_OF_ESSAY_FREE, RIGOR_OF_TAGS_FREE = 0, 8
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch):
-    monkeypatch.setattr(llm, "CLAIM_POLL_S", 0.02)
+    monkeypatch.setattr(desk, "POLL_S", 0.02)
     monkeypatch.setattr("daydreaming.llm.retry.BACKOFF_BASE_S", 0.01)
 
 
@@ -83,7 +83,7 @@ def test_the_trigger_comes_back_from_airflows_serialisation_as_it_was():
 
 def test_nothing_but_names_travels_in_the_trigger():
     _, kwargs = LLMCallTrigger("run-1", "generation", 3).serialize()
-    assert kwargs == {"run_id": "run-1", "stage": "generation", "map_index": 3}
+    assert kwargs == {"run_id": "run-1", "stage": "generation", "map_index": 3, "is_prepared": False}
 
 
 def test_a_call_ends_the_task_and_leaves_files_and_rows(engine, files, simulator):
@@ -278,12 +278,13 @@ def test_a_call_that_is_cancelled_gives_its_claim_back(engine, files, simulator)
 def test_a_call_that_waits_leaves_the_claim_to_its_holder_when_cancelled(engine, simulator, monkeypatch):
     cell, tries = cell_id(engine), []
     claim_cell(engine, "generation", cell, "holder", datetime.now(UTC))
+    ask = desk.CallDesk._ask
 
-    def claim(*args):
-        tries.append(args)
-        return claim_cell(*args)
+    async def counted(self):
+        tries.append(self)
+        return await ask(self)
 
-    monkeypatch.setattr(llm, "claim_cell", claim)
+    monkeypatch.setattr(desk.CallDesk, "_ask", counted)
 
     async def cancelled():
         task = asyncio.create_task(events_of())
@@ -309,14 +310,14 @@ def test_an_answer_that_was_paid_for_is_stored_though_the_task_is_killed_meanwhi
     engine, files, simulator, monkeypatch
 ):
     cell, storing, killed = cell_id(engine), threading.Event(), threading.Event()
-    record = llm.record_answer
+    record = desk.store_answer
 
     def slowly(*args, **kwargs):
         storing.set()
         killed.wait(20)
         return record(*args, **kwargs)
 
-    monkeypatch.setattr(llm, "record_answer", slowly)
+    monkeypatch.setattr(desk, "store_answer", slowly)
 
     async def cancelled():
         task = asyncio.create_task(events_of())

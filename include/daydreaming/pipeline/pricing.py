@@ -1,0 +1,41 @@
+"""What a call costs: reserved before it is sent, known afterwards."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from daydreaming.errors import Usage
+from daydreaming.inputs.records import LLMModel
+from daydreaming.llm.price import ModelPrice, call_nanousd, to_nanousd, worst_case_nanousd
+from daydreaming.llm.request import ChatRequest
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a call cost, in billionths of a US dollar, and who says so; None where nobody does."""
+
+    nanousd: int | None
+    source: str
+
+
+def model_price(model: LLMModel) -> ModelPrice | None:
+    """The model's price: from ``llm_models.csv``; None where it has none."""
+    if model.usd_per_1m_input is None or model.usd_per_1m_output is None:
+        return None
+    return ModelPrice(model.usd_per_1m_input, model.usd_per_1m_output, "llm_models.csv")
+
+
+def reserved_nanousd(price: ModelPrice | None, request: ChatRequest) -> int | None:
+    """The worst case of a request; None without a price."""
+    if price is None:
+        return None
+    return worst_case_nanousd(price, len(request.prompt.encode()), request.max_tokens)
+
+
+def cost_of(price: ModelPrice | None, usage: Usage) -> Cost:
+    """What the provider states; else usage at the model's price."""
+    if usage.cost_usd is not None:
+        return Cost(to_nanousd(usage.cost_usd), "provider")
+    if price is None or usage.prompt_tokens is None or usage.completion_tokens is None:
+        return Cost(None, "unknown")
+    return Cost(call_nanousd(price, usage.prompt_tokens, usage.completion_tokens), price.source)
