@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pandas as pd
 
-from daydreaming.analysis.corrections import benjamini_hochberg, holm
+from daydreaming.analysis.bootstrap import chunks, ratio_interval
 from daydreaming.analysis.frames import Kind, typed_frame
 from daydreaming.analysis.scales import DECIMALS, score_0_10
 from daydreaming.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping, Sequence
 
     import numpy.typing as npt
 
@@ -30,16 +30,12 @@ EVALUATION_FACTORS: Final = ("evaluation_template", "evaluation_model")
 ESSAY_COLUMNS: Final = ("combo_id", "generation_template", "generation_model", "generation_replicate")
 """What names an essay in a table without ``generation_task_id``."""
 
-CONFIDENCE: Final = 0.95
 SIGNIFICANCE: Final = 0.05
 FEW_CLUSTERS: Final = 10
 """Below so many clusters a percentile bootstrap interval is known to be too narrow, and ``why`` says so."""
 
 TIE: Final = 1e-9
 """Statistics closer than this are equal: differences are rounded to ``DECIMALS`` places."""
-
-CHUNK: Final = 2_000_000
-"""Random numbers held at once: 16 MB, whatever the number of clusters."""
 
 LEVEL_KINDS: Final[Mapping[str, Kind]] = {
     "factor": "text",
@@ -101,7 +97,7 @@ def factor_levels(scores: pd.DataFrame, *, resamples: int = 2000, seed: int = 0)
     with clustered errors, Review of Economics and Statistics 90(3), 414–427 (the pairs cluster bootstrap).
     """
     _check_positive("resamples", resamples)
-    frame = _valued(scores)
+    frame = valued_scores(scores)
     rows: list[dict[str, Any]] = []
     for factor in (*FACTORS, "combo_id"):
         cluster, noun = ("essay", "essay") if factor == "combo_id" else ("combo_id", "combination")
@@ -139,10 +135,12 @@ def paired_comparisons(scores: pd.DataFrame, *, permutations: int = 5000, seed: 
 
     Source: R. A. Fisher (1935), The Design of Experiments, § 21 (sign flips); B. Phipson, G. K. Smyth
     (2010), Permutation p-values should never be zero, SAGMB 9(1), 39; J. Cohen (1988), Statistical Power
-    Analysis, § 2.3.5 (d_z).
+    Analysis, § 2.3.5 (d_z); S. Holm (1979), A simple sequentially rejective multiple test procedure, Scand.
+    J. Statistics 6(2), 65–70; Y. Benjamini, Y. Hochberg (1995), Controlling the false discovery rate, JRSS B
+    57(1), 289–300.
     """
     _check_positive("permutations", permutations)
-    frame = _valued(scores)
+    frame = valued_scores(scores)
     tables = [_factor_pairs(frame, factor, permutations, seed) for factor in FACTORS]
     return typed_frame([row for table in tables for row in table], PAIR_KINDS)
 
@@ -172,7 +170,7 @@ def friedman(scores: pd.DataFrame, *, permutations: int = 5000, seed: int = 0) -
     Statistics, § 5.8.
     """
     _check_positive("permutations", permutations)
-    frame = _valued(scores)
+    frame = valued_scores(scores)
     rows = [
         _friedman_row(frame, factor, permutations, seed) for factor in FACTORS if frame[factor].nunique() >= 3
     ]
@@ -184,7 +182,8 @@ def _check_positive(name: str, value: int) -> None:
         raise InputError(f"{name} must be at least 1; got {value}. Leave it out for the default.")
 
 
-def _valued(scores: pd.DataFrame) -> pd.DataFrame:
+def valued_scores(scores: pd.DataFrame) -> pd.DataFrame:
+    """Factors, ``value`` (the score on 0–10, NaN when unscored) and ``essay``, one row per evaluation."""
     frame = scores[["combo_id", *FACTORS]].assign(value=score_0_10(scores))
     if "generation_task_id" in scores:
         return frame.assign(essay=scores["generation_task_id"])
@@ -201,7 +200,7 @@ def _level_row(clusters: pd.DataFrame, noun: str, resamples: int, seed: int) -> 
     if n_scores:
         row["mean"] = round(float(scored["sum"].sum()) / n_scores, DECIMALS)
     if n_clusters >= 2:
-        interval = _bootstrap_interval(
+        interval = ratio_interval(
             scored["sum"].to_numpy(float), scored["count"].to_numpy(float), resamples, seed
         )
         row["ci_low"], row["ci_high"] = interval
@@ -214,17 +213,6 @@ def _level_row(clusters: pd.DataFrame, noun: str, resamples: int, seed: int) -> 
     if left_out:
         why.append(f"{_count(left_out, 'row')} unscored, left out")
     return {**row, "why": "; ".join(why)}
-
-
-def _bootstrap_interval(sums: Floats, counts: Floats, resamples: int, seed: int) -> tuple[float, float]:
-    rng = np.random.default_rng(seed)
-    means = np.empty(resamples)
-    for part in _chunks(resamples, sums.size):
-        drawn = rng.integers(sums.size, size=(part.stop - part.start, sums.size))
-        means[part] = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
-    tail = (1 - CONFIDENCE) / 2
-    low, high = np.quantile(means, [tail, 1 - tail]).round(DECIMALS).tolist()
-    return low, high
 
 
 def _cells(frame: pd.DataFrame, factor: str) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -245,9 +233,20 @@ def _factor_pairs(frame: pd.DataFrame, factor: str, permutations: int, seed: int
         row = _pair_row(means[list(pair)], counts[list(pair)], planned[list(pair)], permutations, seed)
         rows.append({"factor": factor, "level_a": pair[0], "level_b": pair[1], **row})
     p = [row.get("p_permutation", float("nan")) for row in rows]
-    for row, by_holm, by_bh in zip(rows, holm(p), benjamini_hochberg(p), strict=True):
+    for row, by_holm, by_bh in zip(rows, _adjusted(p, "holm"), _adjusted(p, "fdr_bh"), strict=True):
         row["p_holm"], row["p_bh"] = round(float(by_holm), DECIMALS), round(float(by_bh), DECIMALS)
     return rows
+
+
+def _adjusted(p: Sequence[float], method: str) -> Floats:
+    """P-values corrected for being many; NaN (not tested) stays NaN and is not counted."""
+    from statsmodels.stats.multitest import multipletests
+
+    values = np.array(p, dtype=float)
+    tested = ~np.isnan(values)
+    if tested.any():
+        values[tested] = multipletests(values[tested], method=method)[1]
+    return values
 
 
 def _pair_row(
@@ -297,7 +296,7 @@ def _sign_flip_p(differences: Floats, permutations: int, seed: int) -> float:
     rng = np.random.default_rng(seed)
     least = abs(differences.sum()) - n * TIE
     hits = 0
-    for part in _chunks(total, n):
+    for part in chunks(total, n):
         if exact:
             flipped = (np.arange(part.start, part.stop)[:, None] >> np.arange(n)) & 1
         else:
@@ -347,7 +346,7 @@ def _friedman_test(ranks: Floats, permutations: int, seed: int) -> dict[str, flo
     chi_square = (k - 1) * observed / spread
     rng = np.random.default_rng(seed)
     hits = 0
-    for part in _chunks(permutations, n * k):
+    for part in chunks(permutations, n * k):
         shuffled = rng.permuted(np.broadcast_to(ranks, (part.stop - part.start, n, k)), axis=2)
         # Shuffling within combinations leaves the spread as it is: the rank sums alone decide.
         statistics = ((shuffled.sum(axis=1) - expected) ** 2).sum(axis=1)
@@ -357,12 +356,6 @@ def _friedman_test(ranks: Floats, permutations: int, seed: int) -> dict[str, flo
         "p_permutation": round((hits + 1) / (permutations + 1), DECIMALS),
         "kendalls_w": round(chi_square / (n * (k - 1)), DECIMALS),
     }
-
-
-def _chunks(total: int, width: int) -> Iterator[slice]:
-    size = max(1, CHUNK // width)
-    for start in range(0, total, size):
-        yield slice(start, min(start + size, total))
 
 
 def _left_out(unscored: int, alone: int, missing: str) -> str:

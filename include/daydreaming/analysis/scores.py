@@ -31,8 +31,17 @@ SCORE_KINDS: Final[Mapping[str, Kind]] = {
     "generation_response_path": "text",
     "description_level": "text",
     "k_max": "integer",
+    "generation_family": "text",
+    "evaluation_family": "text",
+    "essay_chars": "integer",
+    "generation_cost_usd": "number",
+    "evaluation_cost_usd": "number",
 }
-"""Columns of ``parsed_scores`` in order; the first eight are those that the Dagster original publishes."""
+"""Columns of ``parsed_scores`` in order; the first eight are those that the Dagster original publishes.
+
+The last five may be empty: who made the two models, how long the essay is, what the two calls cost. What a
+generation costs stands in each of its rows.
+"""
 
 REQUIRED_COLUMNS: Final = (
     "combo_id",

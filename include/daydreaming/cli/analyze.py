@@ -33,6 +33,7 @@ def run_analyze(file: Path, folder: Path | None, as_json: bool, out: TextIO) -> 
         out.write(tables_json(tables) + "\n")
         return
     out.write(f"{counts_line(scores)}\n\n{reliability_text(tables['judge_reliability'])}\n")
+    out.write(advice_text(tables["d_study"]))
     if written:
         out.write(f"\n{len(written)} tables are in {folder}.\n")
 
@@ -81,6 +82,12 @@ def reliability_text(table: pd.DataFrame) -> str:
     ]
     noted = [f"{text}  {note}".rstrip() for text, note in zip(texts, ["", *notes], strict=True)]
     return "\n".join(["Do the judges agree?", *noted])
+
+
+def advice_text(table: pd.DataFrame) -> str:
+    """What the D-study concludes for each kind of mean; '' where it has nothing to conclude from."""
+    notes = table.loc[table["change"] == "conclusion", "note"].tolist()
+    return "\n".join(["", "What would make the means more certain?", *notes, ""]) if notes else ""
 
 
 def _number(value: float) -> str:

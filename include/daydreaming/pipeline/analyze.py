@@ -25,7 +25,7 @@ NEEDED_COLUMNS: Final = (*FACTOR_COLUMNS, "score")
 MISSING_SPELLINGS: Final = frozenset({"", "na", "n/a", "nan", "none", "null"})
 """What other tools write for a missing number, in lower case."""
 
-_COUNTED = ("generation_replicate", "evaluation_replicate", "k_max")
+_COUNTED = ("generation_replicate", "evaluation_replicate", "k_max", "essay_chars")
 _SEPARATOR = "|"
 """Joins factors to IDs where the table has none; the IDs are only compared."""
 

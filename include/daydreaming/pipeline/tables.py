@@ -115,10 +115,12 @@ def _export(path: Path, frame: pd.DataFrame) -> None:
 def _score_rows(
     files: DataRoot, experiment: ExperimentRows, levels: Mapping[str, tuple[str, int]]
 ) -> Iterator[dict[str, Any]]:
+    essay_chars = {cell_id: _essay_chars(files, cell_id) for cell_id in experiment.rows["generation"]}
     for call in experiment.calls["evaluation"].values():
         cell, template = call.cell, call.template
         row = experiment.rows["evaluation"].get(cell.cell_id, {})
         generation = experiment.rows["generation"].get(cell.generation_task_id)
+        generator = experiment.calls["generation"].get(cell.generation_task_id)
         description_level, k_max = levels[cell.combo_id]
         yield {
             "combo_id": cell.combo_id,
@@ -139,7 +141,23 @@ def _score_rows(
             "generation_response_path": _path(files, "generation", cell.generation_task_id, generation),
             "description_level": description_level,
             "k_max": k_max,
+            "generation_family": _family(generator.cell.model_name) if generator else "",
+            "evaluation_family": _family(cell.model_name),
+            "essay_chars": essay_chars.get(cell.generation_task_id),
+            "generation_cost_usd": generation["cost_usd"] if generation else None,
+            "evaluation_cost_usd": row.get("cost_usd"),
         }
+
+
+def _family(model_name: str) -> str:
+    """Who made a model: what a name such as ``vendor/model`` begins with; '' for other names."""
+    vendor, slash, _ = model_name.partition("/")
+    return vendor if slash else ""
+
+
+def _essay_chars(files: DataRoot, generation_task_id: str) -> int | None:
+    path = files.essay(generation_task_id)
+    return len(path.read_text(encoding="utf-8")) if path.exists() else None
 
 
 def _path(files: DataRoot, stage: Stage, cell_id: str, row: Mapping[str, Any] | None) -> str:

@@ -72,6 +72,53 @@ def test_alpha_is_that_of_the_coincidence_matrix(level, seed):
     assert krippendorff_alpha(ratings, level) == pytest.approx(expected, abs=1e-10)
 
 
+@pytest.mark.parametrize("level", ["ordinal", "interval"])
+@pytest.mark.parametrize("seed", range(5))
+def test_alpha_is_that_of_the_krippendorff_library(level, seed):
+    import krippendorff
+
+    generator = np.random.default_rng(seed)
+    ratings = (
+        generator.integers(0, 11, size=(40, 5)).astype(float) + generator.normal(0, 2, size=(40, 1)).round()
+    )
+    ratings[generator.random(ratings.shape) < 0.3] = N
+    expected = krippendorff.alpha(reliability_data=ratings.T, level_of_measurement=level)
+    assert krippendorff_alpha(ratings, level) == pytest.approx(expected, abs=1e-9)
+
+
+def icc_by_anova(ratings):
+    """McGraw & Wong (1996), table 4, from the analysis of variance of statsmodels."""
+    import statsmodels.formula.api as smf
+    from statsmodels.stats.anova import anova_lm
+
+    rows, raters = ratings.shape
+    long = pd.DataFrame(
+        {
+            "score": ratings.ravel(),
+            "essay": np.repeat(np.arange(rows), raters),
+            "judge": np.tile(np.arange(raters), rows),
+        }
+    )
+    table = anova_lm(smf.ols("score ~ C(essay) + C(judge)", long).fit())
+    r, c, e = table["mean_sq"]
+    return {
+        "ICC(A,1)": (r - e) / (r + (raters - 1) * e + raters / rows * (c - e)),
+        "ICC(C,1)": (r - e) / (r + (raters - 1) * e),
+        "ICC(A,k)": (r - e) / (r + (c - e) / rows),
+        "ICC(C,k)": (r - e) / r,
+    }
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_icc_is_that_of_the_analysis_of_variance(seed):
+    generator = np.random.default_rng(seed)
+    size = generator.integers(2, 20), generator.integers(2, 6)
+    ratings = (
+        generator.normal(size=size) + generator.normal(size=(size[0], 1)) + generator.normal(size=size[1])
+    )
+    assert icc(ratings).by_name() == pytest.approx(icc_by_anova(ratings), rel=1e-9)
+
+
 def test_ordinal_alpha_takes_ranks_alone():
     curved = krippendorff_alpha(np.exp(KRIPPENDORFF_2011), "ordinal")
     assert curved == pytest.approx(krippendorff_alpha(KRIPPENDORFF_2011, "ordinal"))

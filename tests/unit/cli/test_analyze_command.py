@@ -53,6 +53,15 @@ def test_the_text_says_n_and_the_agreement(daydreaming):
     assert [line for line in lines if line.startswith("lonely") and line.endswith("only one judge")]
 
 
+def test_the_text_says_what_would_make_the_means_more_certain(daydreaming):
+    write(*ROWS)
+    lines = daydreaming("analyze", "scores.csv").out.splitlines()
+    at = lines.index("What would make the means more certain?")
+    assert lines[at + 1].startswith("essay: the SE of a mean is 0.5; for SE 0.2 add ")
+    write("c,g,m,r,j,5")
+    assert "more certain" not in daydreaming("analyze", "scores.csv").out
+
+
 def test_each_table_is_a_csv_file(daydreaming):
     write(*ROWS)
     result = daydreaming("analyze", "scores.csv", "--out", "made/tables")
@@ -80,6 +89,15 @@ def test_columns_that_are_absent_are_filled_in():
         1, 1, 0, 10,
     ]  # fmt: skip
     assert (only["error"], only["parser"]) == ("no score in the table", "")
+
+
+def test_lengths_costs_and_families_of_another_tool_are_taken():
+    header = (
+        f"{HEADER},essay_chars,generation_cost_usd,evaluation_cost_usd,generation_family,evaluation_family"
+    )
+    only = read_scores(write("c,g,m,r,j,5,1200,0.02,,acme,acme", header=header)).iloc[0]
+    assert only[["essay_chars", "generation_cost_usd", "generation_family"]].tolist() == [1200, 0.02, "acme"]
+    assert pd.isna(only["evaluation_cost_usd"])
 
 
 def test_factors_that_join_to_one_text_stay_apart():
@@ -121,6 +139,8 @@ SCALED = f"{HEADER},score_min,score_max"
         (HEADER, ["c,g,m,r,j,5", "c,g,m,r,j,6"], "number repeats in a column generation_replicate"),
         (f"{HEADER},evaluation_replicate", ["c,g,m,r,j,5,1.5"], "'1.5' is not a whole number from 1"),
         (f"{HEADER},evaluation_replicate", ["c,g,m,r,j,5,0"], "'0' is not a whole number from 1"),
+        (f"{HEADER},essay_chars", ["c,g,m,r,j,5,1.5"], "essay_chars '1.5' is not a whole number from 1"),
+        (f"{HEADER},evaluation_cost_usd", ["c,g,m,r,j,5,free"], "evaluation_cost_usd 'free' is not a number"),
         (f"{HEADER},generation_task_id", ["c,g,m,r,j,5,x", "d,g,m,r,j,5,x"], "generation_task_id 'x'"),
         (f"{HEADER},generation_task_id", ["c,g,m,r,j,5,x", "d,g,m,r,k,5,x"], "stands for another"),
         (f"{HEADER},evaluation_task_id", ["c,g,m,r,j,5,x", "d,g,m,r,j,5,x"], "evaluation_task_id 'x' is in"),

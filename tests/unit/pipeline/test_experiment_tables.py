@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import csv
+import json
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from daydreaming.analysis.export import format_number
+from daydreaming.analysis.tables import ANALYSES
 from daydreaming.errors import LLMPermanentError, LLMTransientError, MissingResponseError, StoreError
 from daydreaming.pipeline.call import open_call, record_failure
 from daydreaming.pipeline.plan import start_run
@@ -299,3 +302,32 @@ def test_a_run_without_a_plan_is_not_judged(settings: Settings):
     assert not is_planned(settings, "run-1")
     with pytest.raises(StoreError, match="Nothing was planned"):
         complete_run(settings, "run-1")
+
+
+def test_a_score_says_what_it_cost_how_long_the_essay_is_and_who_made_the_models(settings: Settings):
+    planned_run(settings)
+    answer_call(settings, "run-1", "generation", 0)
+    scored = answer_call(settings, "run-1", "evaluation", 0, "SCORE: 7").cell
+    write_all_tables(settings, "demo")
+    row = _scores(settings)[scored.cell_id]
+    assert (row["generation_family"], row["evaluation_family"]) == ("prov", "prov")
+    essay = settings.data_root / f"03_generation/parsed_generation_responses/{scored.generation_task_id}.txt"
+    assert int(row["essay_chars"]) == len(essay.read_text(encoding="utf-8")) > 0
+    costs = json.loads(
+        (settings.data_root / row["evaluation_response_path"]).with_suffix(".json").read_text()
+    )
+    assert row["evaluation_cost_usd"] == format_number(costs["cost_usd"])
+    waiting = next(r for r in _scores(settings).values() if not r["generation_response_path"])
+    assert [waiting[c] for c in ("essay_chars", "generation_cost_usd", "evaluation_cost_usd")] == ["", "", ""]
+    assert waiting["generation_family"] == "prov"
+
+
+def test_every_analysis_of_the_list_is_written(settings: Settings):
+    planned_run(settings)
+    answer_all(settings, "run-1")
+    write_all_tables(settings, "demo")
+    written = {Path(name).stem for name in _tables(settings)}
+    assert set(ANALYSES) <= written
+    components = _rows(settings.data_root / "06_summary/demo/g_study.csv")
+    assert [row["component"] for row in components][-1] == "residual"
+    assert {row["n_scores"] for row in components} == {"16"}

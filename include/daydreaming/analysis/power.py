@@ -1,0 +1,120 @@
+"""How small a difference this design can find."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from daydreaming.analysis.comparisons import FACTORS, SIGNIFICANCE, valued_scores
+from daydreaming.analysis.frames import Kind, typed_frame
+from daydreaming.analysis.scales import DECIMALS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy.typing as npt
+    import pandas as pd
+
+    Floats = npt.NDArray[np.float64]
+
+POWER: Final = 0.8
+COMBINATION_CLUSTERS: Final = ("generation_template", "generation_model")
+
+KINDS: Final[Mapping[str, Kind]] = {
+    "factor": "text",
+    "levels": "integer",
+    "cluster": "text",
+    "n_clusters": "integer",
+    "sd_of_differences": "number",
+    "detectable_effect_size": "number",
+    "detectable_difference": "number",
+    "left_out": "integer",
+    "why": "text",
+}
+
+
+def detectable_effects(scores: pd.DataFrame, *, power: float = POWER) -> pd.DataFrame:
+    """The smallest true difference between two levels of each factor that a paired test would likely find.
+
+    Two levels are compared by their differences within clusters, one mean difference per cluster, as in
+    ``paired_comparisons``. Clusters are combinations; for combinations themselves, pairs of template and
+    generator. The test is the paired t-test, two-sided at 5 %, of one comparison: corrected for many, less
+    is found.
+
+    Args:
+        scores: One row per planned evaluation, as ``parsed_scores`` returns.
+        power: Chance of finding a difference of that size.
+
+    Returns:
+        One row per factor (the four of ``paired_comparisons``, then ``combo_id``): ``levels``; ``cluster``
+        and ``n_clusters`` (median over pairs of levels that share 2 or more); ``sd_of_differences`` between
+        two levels over clusters (root mean square over pairs), ``detectable_effect_size`` in such SDs and
+        ``detectable_difference`` in points on 0–10; ``left_out`` (unscored rows); ``why`` there is none.
+
+    Source: J. Cohen (1988), Statistical Power Analysis for the Behavioral Sciences, § 2.5; the noncentral t
+    of statsmodels' ``TTestPower``.
+    """
+    frame = valued_scores(scores)
+    if frame.empty:
+        return typed_frame([], KINDS)
+    rows = [_row(frame, factor, power) for factor in (*FACTORS, "combo_id")]
+    return typed_frame(rows, KINDS).round(DECIMALS)
+
+
+def _row(frame: pd.DataFrame, factor: str, power: float) -> dict[str, Any]:
+    means = _cluster_means(frame, factor)
+    row: dict[str, Any] = {
+        "factor": factor,
+        "levels": means.shape[1],
+        "cluster": "template x generator" if factor == "combo_id" else "combination",
+        "left_out": int(frame["value"].isna().sum()),
+    }
+    variances, shared = _differences(means.to_numpy(float))
+    if not len(variances):
+        few = {0: "no score", 1: "1 level"}.get(means.shape[1], "no two levels share 2 clusters")
+        return row | {"n_clusters": 0, "why": f"{few}: nothing to compare"}
+    clusters = int(np.median(shared))
+    sd = float(np.sqrt(variances.mean()))
+    effect_size = _detectable(clusters, power)
+    return row | {
+        "n_clusters": clusters,
+        "sd_of_differences": sd,
+        "detectable_effect_size": effect_size,
+        "detectable_difference": effect_size * sd,
+        "why": "" if sd > 0 else "the differences do not vary",
+    }
+
+
+def _cluster_means(frame: pd.DataFrame, factor: str) -> pd.DataFrame:
+    """Mean by cluster (rows) and level (columns), over blocks in which all else is equal."""
+    clusters = ["combo_id"] if factor != "combo_id" else list(COMBINATION_CLUSTERS)
+    held = [other for other in FACTORS if other != factor and other not in clusters]
+    blocks = frame.groupby([*clusters, *held, factor])["value"].mean().unstack(factor)
+    # Blocks that miss a level would compare other blocks with it; where all do, they are all there is.
+    complete = blocks.dropna()
+    used = complete if complete.groupby(level=clusters).ngroups >= 2 else blocks
+    return used.groupby(level=clusters).mean().dropna(axis="columns", how="all")
+
+
+def _differences(table: Floats) -> tuple[Floats, npt.NDArray[np.intp]]:
+    """Variance (n − 1) of the differences of each two columns, and n, for pairs that share 2 rows."""
+    there = ~np.isnan(table)
+    centred = np.where(there, table - np.nanmean(table) if there.any() else 0.0, 0.0)
+    shared = there.T.astype(float) @ there
+    sums = centred.T @ there
+    squares = (centred**2).T @ there
+    sum_of_differences = sums - sums.T
+    square_of_differences = squares + squares.T - 2 * centred.T @ centred
+    first, second = np.triu_indices(table.shape[1], k=1)
+    pairs = shared[first, second] >= 2
+    first, second = first[pairs], second[pairs]
+    n = shared[first, second]
+    spread = square_of_differences[first, second] - sum_of_differences[first, second] ** 2 / n
+    return np.maximum(spread, 0.0).round(DECIMALS) / (n - 1), n.astype(np.intp)
+
+
+def _detectable(clusters: int, power: float) -> float:
+    from statsmodels.stats.power import TTestPower
+
+    return float(TTestPower().solve_power(effect_size=None, nobs=clusters, alpha=SIGNIFICANCE, power=power))
