@@ -1,0 +1,159 @@
+"""An import as a run: its cells are planned and indexed as those of any run are.
+
+So `status`, the tables and the rebuilding of rows need not know that no call was made. The run is
+named by what it holds: the same folder imported twice is the same run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from daydreaming.design.cells import Evaluation, Generation
+from daydreaming.design.combinations import Combination
+from daydreaming.inputs.legacy import LegacyFolder
+from daydreaming.inputs.legacy_combos import UNKNOWN_LEVEL
+from daydreaming.inputs.records import Stage
+from daydreaming.inputs.snapshot import Inputs
+from daydreaming.pipeline.call import open_calls, response_row
+from daydreaming.pipeline.import_inputs import freeze_inputs
+from daydreaming.pipeline.import_parsers import TemplateParser
+from daydreaming.settings import Settings
+from daydreaming.store.combo_mappings import append_combo_mappings
+from daydreaming.store.database import engine_for
+from daydreaming.store.files import DataRoot
+from daydreaming.store.imports import write_combinations
+from daydreaming.store.input_copy import copy_inputs
+from daydreaming.store.plans import (
+    PlannedCell,
+    RunRecord,
+    cells_of_experiment,
+    combinations_of_experiment,
+    insert_plan,
+    insert_run,
+)
+from daydreaming.store.results import upsert_responses
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_DIGEST_CHARS = 12
+_UPSERT_CHUNK = 500
+
+Cells = Mapping[Stage, Sequence[PlannedCell]]
+
+
+def plan_import(
+    settings: Settings,
+    folder: LegacyFolder,
+    experiment_id: str,
+    cells: Cells,
+    parsers: Sequence[TemplateParser],
+    combinations: Sequence[Combination],
+    now: datetime,
+) -> RunRecord:
+    """Freeze the inputs, and record run, combinations and plan; done twice, it leaves the same.
+
+    Args:
+        settings: The deployment's settings.
+        folder: What is imported.
+        experiment_id: The experiment that it becomes.
+        cells: Answers to import, by stage.
+        parsers: Of every template of ``cells``.
+        combinations: All of ``cells``.
+        now: Time of the run and of new mapping rows.
+    """
+    from daydreaming.store.migrate import upgrade_database
+
+    upgrade_database(settings)
+    engine, files = engine_for(settings), DataRoot(settings.data_root)
+    inputs = freeze_inputs(folder, experiment_id, cells, parsers, combinations)
+    place = files.tasks(experiment_id) / "inputs" / inputs.digest[:_DIGEST_CHARS]
+    copy_inputs(inputs, place)
+    run = RunRecord(
+        _run_id(experiment_id, inputs, cells),
+        experiment_id,
+        inputs.digest,
+        files.relative(place),
+        inputs.params,
+    )
+    run = insert_run(engine, run, now)
+    write_combinations(engine, combinations)
+    explained = [c for c in combinations if c.description_level != UNKNOWN_LEVEL]
+    append_combo_mappings(files.combo_mappings(), explained, now)
+    for stage, listed in cells.items():
+        insert_plan(engine, run.run_id, stage, [replace(c, map_index=i) for i, c in enumerate(listed)])
+    _write_task_tables(settings, experiment_id, inputs)
+    return run
+
+
+def index_answers(settings: Settings, run: RunRecord, cells: Cells, with_essay: Collection[str]) -> None:
+    """Write the rows of the run's answers, and every table of its experiment.
+
+    Args:
+        settings: The deployment's settings.
+        run: The import.
+        cells: Its cells, by stage.
+        with_essay: IDs of generations whose essay is the original's. Their rows come first: an essay is
+            cut anew only with a row that changes.
+    """
+    from daydreaming.pipeline.tables import write_all_tables
+
+    planned = {c.cell_id: (run.run_id, c) for c in cells["generation"] if c.cell_id in with_essay}
+    calls = iter(open_calls(settings, run.experiment_id, planned).values())
+    while chunk := list(islice(calls, _UPSERT_CHUNK)):
+        upsert_responses(engine_for(settings), "generation", [response_row(call)[0] for call in chunk])
+    write_all_tables(settings, run.experiment_id)
+
+
+def _run_id(experiment_id: str, inputs: Inputs, cells: Cells) -> str:
+    ids = (f"{stage}/{cell.cell_id}" for stage, listed in cells.items() for cell in listed)
+    digest = hashlib.sha256("\n".join([inputs.digest, *ids]).encode()).hexdigest()
+    return f"import-{experiment_id}-{digest[:_DIGEST_CHARS]}"
+
+
+def _write_task_tables(settings: Settings, experiment_id: str, inputs: Inputs) -> None:
+    from filelock import FileLock
+
+    from daydreaming.store.task_tables import write_evaluation_csv, write_generation_csvs
+
+    engine = engine_for(settings)
+    folder: Path = DataRoot(settings.data_root).tasks(experiment_id)
+    # They show what all runs of the experiment planned, so runs take turns.
+    with FileLock(folder / ".lock"):
+        generations = cells_of_experiment(engine, experiment_id, "generation").values()
+        level = inputs.params["description_level"]
+        write_generation_csvs(
+            folder,
+            combinations_of_experiment(engine, experiment_id),
+            (_generation(cell) for _, cell in generations),
+            {concept.concept_id: concept.content(level) for concept in inputs.concepts},
+        )
+        evaluations = cells_of_experiment(engine, experiment_id, "evaluation").values()
+        write_evaluation_csv(folder, (_evaluation(cell) for _, cell in evaluations))
+
+
+def _generation(cell: PlannedCell) -> Generation:
+    return Generation(
+        cell.cell_id,
+        cell.combo_id,
+        cell.generation_template,
+        cell.generation_model,
+        cell.model_name,
+        cell.generation_replicate,
+    )
+
+
+def _evaluation(cell: PlannedCell) -> Evaluation:
+    return Evaluation(
+        cell.cell_id,
+        cell.generation_task_id,
+        str(cell.evaluation_template),
+        str(cell.evaluation_model),
+        cell.model_name,
+        cell.replicate,
+    )

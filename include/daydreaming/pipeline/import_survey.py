@@ -1,0 +1,158 @@
+"""Look at every file of the original: what it is, where it belongs, and whether it may go there.
+
+Nothing is written. The order matters: verdicts are looked at when it is known which essays can be
+placed, since a verdict must not end up with another essay than the one that it judges.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from daydreaming.design.combinations import Combination
+from daydreaming.inputs.legacy_layout import KIND_FOLDERS, Kind, LegacyFile, Unplaced
+from daydreaming.inputs.records import Stage
+from daydreaming.pipeline.import_cells import CellFinder
+from daydreaming.pipeline.import_combos import check_combination
+from daydreaming.pipeline.import_ids import PlacingError
+from daydreaming.store.files import DataRoot
+from daydreaming.store.plans import PlannedCell
+
+_RESPONSES: Mapping[Stage, Kind] = {"generation": "generation_response", "evaluation": "evaluation_response"}
+
+
+@dataclass(frozen=True)
+class Found:
+    """A file that can be placed, or is there already.
+
+    Attributes:
+        target: Where it belongs.
+        is_there: Whether these very bytes are there.
+    """
+
+    file: LegacyFile
+    cell: PlannedCell
+    target: Path
+    is_there: bool
+
+
+@dataclass
+class Survey:
+    """What became of the files, kind by kind.
+
+    Attributes:
+        known: Combinations that the data root knows, by ID.
+        answers: Responses that can be placed or are there, by stage and our ID.
+        refused: Stage and ID of responses that can not, though it is known what they are.
+    """
+
+    finder: CellFinder
+    files: DataRoot
+    known: Mapping[str, Combination]
+    found: list[Found] = field(default_factory=list)
+    unplaced: list[Unplaced] = field(default_factory=list)
+    answers: dict[tuple[Stage, str], Found] = field(default_factory=dict)
+    refused: set[tuple[Stage, str]] = field(default_factory=set)
+    _digests: dict[Path, str] = field(default_factory=dict)
+
+    def look(self) -> None:
+        """Look at every file."""
+        listed = self.finder.folder.layout.files
+        for kind in KIND_FOLDERS:
+            # Two IDs of the original may become one of ours: the one that needs no change comes first.
+            for file in sorted((f for f in listed if f.kind == kind), key=lambda f: "/" in f.legacy_id):
+                try:
+                    self._look_at(file)
+                except PlacingError as error:
+                    self.unplaced.append(Unplaced(kind, file.relative, str(error)))
+
+    def _look_at(self, file: LegacyFile) -> None:
+        cell = self.finder.find(file.stage, file.legacy_id)
+        key = (file.stage, cell.cell_id)
+        is_response = file.kind == _RESPONSES[file.stage]
+        try:
+            self._check(file, cell)
+            found = self._compared(file, cell)
+        except PlacingError:
+            if is_response:
+                self.refused.add(key)
+            raise
+        self.found.append(found)
+        if is_response:
+            self.answers.setdefault(key, found)
+
+    def _check(self, file: LegacyFile, cell: PlannedCell) -> None:
+        check_combination(
+            cell.combo_id,
+            self.finder.folder.combinations.get(cell.combo_id),
+            self.known.get(cell.combo_id),
+        )
+        key = (file.stage, cell.cell_id)
+        if file.kind == "evaluation_response":
+            self._check_generation(cell.generation_task_id)
+        elif file.kind != "generation_response" and key in self.refused:
+            raise PlacingError("its response was not placed (it is listed too).")
+        elif file.kind == "essay" and key not in self.answers:
+            raise PlacingError("the response that it was cut out of is not in the folder.")
+
+    def _check_generation(self, generation_id: str) -> None:
+        """Refuse a verdict without the essay that it judges: another may come under the same ID."""
+        if ("generation", generation_id) in self.refused:
+            raise PlacingError(f"its generation {generation_id} was not placed (it is listed too).")
+        if ("generation", generation_id) not in self.answers:
+            raise PlacingError(
+                f"its generation {generation_id} has no response in the folder: a verdict is imported only "
+                "with the answer that it judges. Add that file."
+            )
+
+    def _compared(self, file: LegacyFile, cell: PlannedCell) -> Found:
+        target = self._target(file.kind, cell.cell_id)
+        digest = hashlib.sha256(read_bytes(file.path)).hexdigest()
+        there = self._digests.get(target)
+        if there is None and target.exists():
+            there = hashlib.sha256(target.read_bytes()).hexdigest()
+        if there is None or (there != digest and self._may_replace(file, cell, target)):
+            self._digests[target] = digest
+            return Found(file, cell, target, is_there=False)
+        if there != digest:
+            place = self.files.relative(target)
+            if target in self._digests:
+                raise PlacingError(f"another file of the folder becomes {place} too, with other bytes.")
+            raise PlacingError(f"{place} is there already with other bytes; it is left alone.")
+        return Found(file, cell, target, is_there=True)
+
+    def _may_replace(self, file: LegacyFile, cell: PlannedCell, target: Path) -> bool:
+        """Whether what is there is but an essay that was derived from the same imported answer."""
+        if file.kind != "essay" or target in self._digests:
+            return False
+        answer = self.answers["generation", cell.cell_id]
+        is_imported = "imported_from" in self.files.read_provenance("generation", cell.cell_id)
+        return not answer.is_there or is_imported
+
+    def _target(self, kind: Kind, cell_id: str) -> Path:
+        stage = KIND_FOLDERS[kind][0]
+        if kind == "essay":
+            return self.files.essay(cell_id)
+        if kind == _RESPONSES[stage]:
+            return self.files.response(stage, cell_id)
+        return self.files.prompt(stage, cell_id)
+
+
+def read_bytes(path: Path) -> bytes:
+    """A file of the original, which our store can hold only as UTF-8.
+
+    Raises:
+        PlacingError: It is no UTF-8, or cannot be read.
+    """
+    try:
+        data = path.read_bytes()
+        data.decode("utf-8")
+    except OSError as error:
+        raise PlacingError(f"cannot be read ({error.strerror}).") from error
+    except UnicodeDecodeError as error:
+        raise PlacingError(
+            f"not UTF-8 (byte {error.start}). Convert it, if you know its encoding."
+        ) from error
+    return data
