@@ -15,15 +15,18 @@ import logging
 from datetime import UTC, datetime
 from typing import Any
 
+from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import Asset, TriggerRule, conf, dag, get_parsing_context, task
 from airflow.sdk.definitions.param import ParamsDict
 from airflow.sdk.exceptions import AirflowSkipException
 
+from daydreaming.operators.estimate import EstimateCostOperator
 from daydreaming.operators.failures import fail_clearly
 from daydreaming.operators.form import experiment_params
 from daydreaming.operators.llm import call_operator
 from daydreaming.settings import Settings
 
+DAG_ID = "daydream_experiment"
 CALLS = ("generate", "evaluate")
 
 log = logging.getLogger(__name__)
@@ -63,30 +66,25 @@ def plan_evaluations(run_id: str) -> list[int]:
     return plan(settings, run_id, max_instances=conf.getint("core", "max_map_length"))
 
 
-@task.short_circuit(ignore_downstream_trigger_rules=True)
+@task
 @fail_clearly
-def estimate_cost(run_id: str, planned_evaluations: list[int]) -> list[int]:
-    """Say what will be called, before anything is sent; a dry run ends here.
+def list_shards(run_id: str) -> list[dict[str, Any]]:
+    """The further runs that a plan larger than `shard_size` is split into."""
+    from daydreaming.pipeline.plan import shards_to_start
 
-    `evaluate` is mapped over what this returns, and not over the plan itself: so it cannot run
-    where the estimate was refused, although it runs after failed generations.
-    """
-    from daydreaming.pipeline.estimate import estimate_run
-
-    estimate = estimate_run(settings, run_id)
-    for line in estimate.lines():
-        log.info(line)
-    return [] if estimate.dry_run else planned_evaluations
+    return shards_to_start(settings, run_id)
 
 
 @task(trigger_rule=TriggerRule.ALL_DONE)
 @fail_clearly
 def parse_scores(run_id: str) -> None:
     """Read every verdict's score and write `parsed_scores.csv`."""
-    from daydreaming.pipeline.run_tables import is_planned, update_scores
+    from daydreaming.pipeline.run_tables import is_planned, update_scores, writes_tables
 
     if not is_planned(settings, run_id):
         raise AirflowSkipException("Nothing was planned: see the log of the task that failed.")
+    if not writes_tables(settings, run_id):
+        raise AirflowSkipException("The run that planned this shard writes the tables, when all have landed.")
     log.info("%d of %d evaluations are scored", *update_scores(settings, run_id))
 
 
@@ -136,8 +134,24 @@ def check_completeness(run_id: str) -> None:
 def daydream_experiment() -> None:
     experiment = load_inputs()
     generations, evaluations = plan_generations(), plan_evaluations()
-    released = estimate_cost(planned_evaluations=evaluations)
-    experiment >> [generations, evaluations] >> released
+    estimate_cost = EstimateCostOperator(task_id="estimate_cost", planned_evaluations=evaluations)
+    released = estimate_cost.output
+    experiment >> [generations, evaluations] >> estimate_cost
+    shards = list_shards()
+    generations >> shards
+
+    run_shards = TriggerDagRunOperator.partial(
+        task_id="run_shards",
+        trigger_dag_id=DAG_ID,
+        logical_date=None,
+        reset_dag_run=True,  # where it is cleared: what is answered is not called again
+        wait_for_completion=True,
+        deferrable=True,
+        poke_interval=2,
+        pool="experiment_shards",
+        map_index_template="{{ task.trigger_run_id }}",
+    ).expand_kwargs(shards)
+    estimate_cost >> run_shards
 
     operator = call_operator(settings.dispatch)
     call: dict[str, Any] = {
@@ -150,17 +164,11 @@ def daydream_experiment() -> None:
         task_id="evaluate", stage="evaluation", trigger_rule=TriggerRule.ALL_DONE, **call
     ).expand(index=released)
     complete = check_completeness()
-    (
-        released
-        >> generate
-        >> evaluate
-        >> parse_scores()
-        >> summarize()
-        >> append_cross_experiment()
-        >> report()
-        >> complete
-    )
-    [generate, evaluate] >> complete
+    estimate_cost >> generate >> evaluate
+    tables = parse_scores()
+    [evaluate, run_shards] >> tables
+    tables >> summarize() >> append_cross_experiment() >> report() >> complete
+    [generate, evaluate, run_shards] >> complete
 
 
 experiment_dag = daydream_experiment()

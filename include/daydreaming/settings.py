@@ -19,7 +19,7 @@ Dispatch = Literal["pool", "triggerer"]
 
 #: Slots by pool. A freed slot is refilled after about 3 s, so a pool has a few more
 #: slots than the concurrency wanted.
-DEFAULT_POOLS: Mapping[str, int] = {"llm_free": 8, "llm_paid": 32, "llm_local": 8}
+DEFAULT_POOLS: Mapping[str, int] = {"llm_free": 8, "llm_paid": 32, "llm_local": 8, "experiment_shards": 3}
 
 _MAX_COUNT = 1_000
 _MAX_SECONDS = 7 * 24 * 3600

@@ -1,1 +1,1 @@
-"""`make bench`: what our generate stage costs beside a no-op mapped DAG, as ratios of one run."""
+"""`make bench`: what the deployment costs and how fast it is, as ratios of one run."""

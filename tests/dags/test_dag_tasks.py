@@ -54,8 +54,7 @@ def test_the_tasks_of_a_run_follow_each_other_to_its_tables(experiment, settings
     assert _call(experiment, "plan_generations", run_id="run-1") == [0, 1, 2, 3]
     evaluations = _call(experiment, "plan_evaluations", run_id="run-1")
     assert evaluations == list(range(16))
-    assert _call(experiment, "estimate_cost", run_id="run-1", planned_evaluations=evaluations) == evaluations
-    assert "16 evaluations, 0 answered already" in caplog.text
+    assert _call(experiment, "list_shards", run_id="run-1") == []
     answer_all(settings, "run-1")
     for task in ("parse_scores", "summarize", "report", "check_completeness"):
         _call(experiment, task, run_id="run-1")
@@ -74,23 +73,43 @@ def test_broken_inputs_fail_the_run_for_good_with_one_line_each(experiment, sett
     assert len(errors) == 2
 
 
-def test_a_plan_beyond_what_airflow_maps_is_refused(experiment, settings, monkeypatch):
-    monkeypatch.setenv("AIRFLOW__CORE__MAX_MAP_LENGTH", "15")
+def test_evaluations_of_one_generation_beyond_what_airflow_maps_are_refused(
+    experiment, settings, monkeypatch
+):
+    monkeypatch.setenv("AIRFLOW__CORE__MAX_MAP_LENGTH", "3")
     _call(experiment, "load_inputs", params={"experiment": "demo"}, run_id="run-1")
     for task in ("plan_generations", "plan_evaluations"):
-        with pytest.raises(AirflowFailException, match="at most 15"):
+        with pytest.raises(AirflowFailException, match="maps at most 3"):
             _call(experiment, task, run_id="run-1")
 
 
-def test_a_dry_run_releases_nothing(experiment, settings):
-    planned_run(settings, dry_run=True)
-    assert _call(experiment, "estimate_cost", run_id="run-1", planned_evaluations=[0, 1]) == []
-
-
-def test_a_run_that_costs_too_much_is_refused_before_it_is_released(experiment, settings):
-    planned_run(settings, max_cost_usd=0.0001, generation_models=["local"], evaluation_models=["judge"])
-    with pytest.raises(AirflowFailException, match="Nothing was sent"):
-        _call(experiment, "estimate_cost", run_id="run-1", planned_evaluations=[0, 1])
+def test_a_larger_plan_is_split_and_its_shards_leave_the_tables_to_the_run_that_planned_them(
+    experiment, settings
+):
+    params = {"experiment": "demo", "shard_size": 3}
+    _call(experiment, "load_inputs", params=params, run_id="run-1")
+    assert _call(experiment, "plan_generations", run_id="run-1") == [0, 1, 2]
+    assert _call(experiment, "plan_evaluations", run_id="run-1") == list(range(12))
+    [shard] = _call(experiment, "list_shards", run_id="run-1")
+    assert shard == {"trigger_run_id": "run-1~shard-2-of-2", "conf": {"experiment_id": "demo"}}
+    second = shard["trigger_run_id"]
+    _call(experiment, "load_inputs", params=shard["conf"], run_id=second)
+    assert _call(experiment, "plan_generations", run_id=second) == [0]
+    assert _call(experiment, "plan_evaluations", run_id=second) == list(range(4))
+    assert _call(experiment, "list_shards", run_id=second) == []
+    answer_all(settings, second)
+    with pytest.raises(AirflowSkipException, match="when all have landed"):
+        _call(experiment, "parse_scores", run_id=second)
+    _call(experiment, "check_completeness", run_id=second)
+    final = settings.data_root / "06_summary/demo/final_results.csv"
+    assert not final.exists()
+    with pytest.raises(AirflowFailException, match="15 of 20 calls have no answer"):
+        _call(experiment, "check_completeness", run_id="run-1")
+    answer_all(settings, "run-1")
+    _call(experiment, "check_completeness", run_id="run-1")
+    before = final.stat().st_mtime_ns
+    _call(experiment, "check_completeness", run_id=second)  # cleared a week later
+    assert final.stat().st_mtime_ns > before
 
 
 def test_a_run_without_a_plan_has_no_tables_and_fails_in_its_leaf(experiment, settings):

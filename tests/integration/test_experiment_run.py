@@ -7,6 +7,7 @@ again after "clear only failed", and every cell of the final tables can be said 
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import asdict
@@ -16,7 +17,11 @@ import pandas as pd
 import pytest
 
 from daydreaming.design.combinations import combine
-from daydreaming.llm.simulator import SimulatorConfig
+from daydreaming.llm.simulator import Fault, SimulatorConfig
+from daydreaming.pipeline.plan import set_cap
+from daydreaming.store.database import engine_for
+from daydreaming.store.plans import cells_of_run, runs_of_plan
+from daydreaming.store.results import read_failures
 from tests.integration.airflow_deployment import RunningAirflow, running_airflow
 from tests.integration.faulty_experiment import (
     CONCEPTS,
@@ -313,17 +318,90 @@ def test_a_dry_run_sends_nothing(airflow: RunningAirflow, second_pass: str) -> N
     assert "20 new" in _log(airflow, run_id, "estimate_cost")
 
 
-def test_a_refused_cost_sends_nothing_and_fails_the_run(airflow: RunningAirflow, second_pass: str) -> None:
+def _priced(airflow: RunningAirflow) -> None:
     models = airflow.settings.inputs_root / "01_raw" / "llm_models.csv"
     models.write_text(models.read_text().replace(",0,0,", ",5,5,"))
+
+
+def test_over_its_cap_nothing_is_sent_and_raising_it_and_clearing_goes_on(
+    airflow: RunningAirflow, second_pass: str
+) -> None:
+    _priced(airflow)
+    airflow.simulator.control(**{f"rate_{fault}": 0.0 for fault in Fault})
     before = airflow.simulator.stats()["calls"]
-    run_id = airflow.trigger({"experiment": "faulty", "k_max": 2, "max_cost_usd": 0.01})
+    conf = {
+        "experiment": "faulty",
+        "experiment_id": "capped",
+        "k_max": 2,
+        "generation_models": ["fast"],
+        "max_cost_usd": 0.000001,
+    }
+    run_id = airflow.trigger(conf)
+    assert airflow.wait(run_id) == "failed"
+    assert airflow.simulator.stats()["calls"] == before
+    generations = airflow.instances(run_id, task_id="generate")
+    assert {i.state for i in generations} == {"failed"}
+    [failure, *_] = read_failures(engine_for(airflow.settings), "capped")
+    assert failure["error_class"] == "BudgetError"
+    assert "max_cost_usd of experiment capped is 0.000001 US dollars" in failure["message"]
+    set_cap(airflow.settings, "capped", 1000)
+    airflow.clear_failed(run_id)
+    assert airflow.wait(run_id) == "success"
+    assert airflow.simulator.stats()["calls"] == before + 2 * len(generations)
+
+
+def _approve(airflow: RunningAirflow, run_id: str, option: str) -> None:
+    """Answer Airflow's own form, once it is there."""
+    path = f"/api/v2/dags/daydream_experiment/dagRuns/{run_id}/taskInstances/estimate_cost/-1/hitlDetails"
+    deadline = time.monotonic() + 60
+    while airflow.client.send("GET", path).status_code != 200:
+        assert time.monotonic() < deadline, "nobody was asked"
+        time.sleep(0.5)
+    assert "US dollars" in airflow.client.request("GET", path)["subject"]
+    airflow.client.request("PATCH", path, json={"chosen_options": [option], "params_input": {}})
+
+
+def test_a_refused_estimate_sends_nothing_and_fails_the_run_with_the_reason(
+    airflow: RunningAirflow, second_pass: str
+) -> None:
+    before = airflow.simulator.stats()["calls"]
+    run_id = airflow.trigger(
+        {"experiment": "faulty", "experiment_id": "asked", "k_max": 3, "approve_above_usd": 0}
+    )
+    _approve(airflow, run_id, "Reject")
     assert airflow.wait(run_id) == "failed"
     states = {i.task_id: i.state for i in airflow.instances(run_id)}
-    assert states["estimate_cost"] == "failed"
     assert {states["generate"], states["evaluate"]} == {"upstream_failed"}
     assert airflow.simulator.stats()["calls"] == before
-    assert "max_cost_usd is 0.01" in _log(airflow, run_id, "estimate_cost")
+    assert "refused by admin: nothing was sent" in _log(airflow, run_id, "estimate_cost")
+    assert "refused by admin: nothing was sent" in _log(airflow, run_id, "check_completeness")
+
+
+def test_an_approved_plan_runs_in_shards_that_are_one_whole(
+    airflow: RunningAirflow, second_pass: str
+) -> None:
+    conf = {
+        "experiment": "faulty",
+        "experiment_id": "sharded",
+        "k_max": 3,
+        "generation_models": ["fast"],
+        "approve_above_usd": 0,
+        "shard_size": 7,
+    }
+    run_id = airflow.trigger(conf)
+    _approve(airflow, run_id, "Approve")
+    assert airflow.wait(run_id) == "success"
+    engine = engine_for(airflow.settings)
+    shards = runs_of_plan(engine, run_id)
+    assert len(shards) == 3
+    assert {airflow.state(shard.run_id) for shard in shards} == {"success"}
+    scores = _table(airflow, "05_parsing/sharded/parsed_scores.csv")
+    planned = [cell for shard in shards for cell in cells_of_run(engine, shard.run_id, "evaluation")]
+    assert sorted(scores["evaluation_task_id"]) == sorted(cell.cell_id for cell in planned)
+    for shard in shards[1:]:
+        states = {i.task_id: i.state for i in airflow.instances(shard.run_id)}
+        assert states["parse_scores"] == "skipped"  # the first run writes the tables
+        assert states["check_completeness"] == "success"
 
 
 def test_the_key_is_in_no_log_database_or_file(airflow: RunningAirflow, second_pass: str) -> None:

@@ -57,7 +57,7 @@ ALLOWED = {
 }
 AIRFLOW_EDGE = {"operators", "triggers", "cli", "ui"}
 #: Never at module level in what every task instance imports.
-HEAVY = {"pandas", "numpy", "scipy", "pydantic", "sqlalchemy", "alembic", "openai"}
+HEAVY = {"pandas", "numpy", "scipy", "pydantic", "sqlalchemy", "alembic", "openai", "genai_prices"}
 #: What `daydreaming.operators.llm` may bring: everything that each task instance imports of ours.
 EVERY_INSTANCE = (
     "errors",
@@ -73,10 +73,12 @@ EVERY_INSTANCE = (
     "llm/client.py",
     "llm/limits.py",
     "llm/price.py",
+    "llm/price_list.py",
     "llm/request.py",
     "llm/retry.py",
     "pipeline/call.py",
     "pipeline/frozen.py",
+    "pipeline/pricing.py",
     "pipeline/rows.py",
     "store/claims.py",
     "store/database.py",

@@ -134,6 +134,8 @@ def _airflow_settings(home: Home) -> dict[str, str]:
         "DAG_PROCESSOR__REFRESH_INTERVAL": 30,
         # Each call that the triggerer ends leaves a callback; handled together, the DAG is parsed once.
         "DAG_PROCESSOR__MAX_CALLBACKS_PER_LOOP": 500,
+        # A run is a chain of small tasks: each waits this long for a scheduler that has nothing to do.
+        "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": 0.25,
         "TRIGGERER__CAPACITY": 1000,
         # Airflow 3.3 often sees a task's sockets close just before its process ends, and then sleeps for
         # this long (5 s by default): the slot is held, and where the trigger is through by then, the

@@ -82,16 +82,17 @@ def run(name: str, set_: SetOption = None) -> None:
 
 @app.command()
 def plan(name: str, set_: SetOption = None, as_json: JsonOption = False) -> None:
-    """Say what an experiment would call and what is answered already; calls nothing.
+    """Say what an experiment would call, cost and take, and what is answered already; calls nothing.
 
     Example: daydreaming plan demo --set concepts=mind_wandering,economic_moat --json
     """
-    from daydreaming.pipeline.estimate import summarize_plan, summary_json, summary_lines
+    from daydreaming.pipeline.estimate import estimate_plan
+    from daydreaming.pipeline.estimate_text import estimate_json
     from daydreaming.pipeline.plan import read_inputs
 
     settings = Settings.from_env()
-    summary = summarize_plan(settings.data_root, read_inputs(settings, _overrides(name, set_)))
-    typer.echo(json.dumps(summary_json(summary)) if as_json else "\n".join(summary_lines(summary)))
+    estimate = estimate_plan(settings, read_inputs(settings, _overrides(name, set_)))
+    typer.echo(json.dumps(estimate_json(estimate)) if as_json else "\n".join(estimate.lines()))
 
 
 @app.command()
@@ -104,6 +105,24 @@ def status(
 
     rows = experiment_status(Settings.from_env(), experiment_id)
     typer.echo(status_json(rows) if as_json else status_text(rows))
+
+
+@app.command()
+def cost(
+    experiment_id: Annotated[str | None, typer.Argument()] = None,
+    cap: Annotated[
+        float | None, typer.Option(metavar="USD", help="Set or raise what the experiment may cost.")
+    ] = None,
+    no_cap: Annotated[bool, typer.Option("--no-cap", help="Lift its cap.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Say what was spent, by model, stage and day, and what a score cost; without an ID, of all.
+
+    Example: daydreaming cost demo --cap 5
+    """
+    from daydreaming.cli.cost import run_cost
+
+    run_cost(Settings.from_env(), experiment_id, cap, no_cap, as_json, sys.stdout)
 
 
 @app.command("parse-score")
@@ -135,6 +154,27 @@ def analyze(
     from daydreaming.cli.analyze import run_analyze
 
     run_analyze(file, out, as_json, sys.stdout)
+
+
+@app.command("import-legacy")
+def import_legacy(
+    folder: Annotated[Path, typer.Argument(metavar="DIR")],
+    experiment_id: Annotated[
+        str, typer.Option("--experiment-id", metavar="ID", help="The experiment that it becomes.")
+    ] = "legacy",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be done; write nothing.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Import a data folder of the Dagster original without changing an answer.
+
+    Example: daydreaming import-legacy ../old/data --dry-run
+    """
+    from daydreaming.cli.import_legacy import run_import_legacy
+
+    if not run_import_legacy(Settings.from_env(), folder, experiment_id, dry_run, as_json, sys.stdout):
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from daydreaming.cli.rest import AirflowClient
-from daydreaming.pipeline.completeness import Completeness, count_run
+from daydreaming.pipeline.completeness import Completeness, count_given_up, count_run
 from daydreaming.settings import Settings
 
 POLL_S = 1.0
@@ -22,7 +22,7 @@ class Display(Protocol):
     """Something that shows how far a run is."""
 
     def update(self, counts: Completeness, failed: tuple[int, int]) -> None:
-        """Show the counts; ``failed`` are instances by stage."""
+        """Show the counts; ``failed`` are calls by stage that were given up."""
 
 
 def follow(client: AirflowClient, settings: Settings, run_id: str, console: Console) -> str:
@@ -30,11 +30,7 @@ def follow(client: AirflowClient, settings: Settings, run_id: str, console: Cons
     with _display(console) as display:
         while True:
             state = client.run_state(run_id)
-            failed = (
-                client.count_instances(run_id, "generate", "failed"),
-                client.count_instances(run_id, "evaluate", "failed"),
-            )
-            display.update(count_run(settings, run_id), failed)
+            display.update(count_run(settings, run_id), count_given_up(settings, run_id))
             if state in _ENDED:
                 return state
             time.sleep(POLL_S)

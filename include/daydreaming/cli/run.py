@@ -15,7 +15,7 @@ from daydreaming.pipeline.plan import read_inputs
 from daydreaming.settings import Settings
 from daydreaming.store.database import engine_for
 from daydreaming.store.files import DataRoot
-from daydreaming.store.plans import read_run
+from daydreaming.store.plans import read_run, runs_of_plan
 from daydreaming.store.results import count_made_by_run
 
 _DAG_TIMEOUT_S = 120.0
@@ -62,7 +62,8 @@ def _wait_for_dag(client: AirflowClient) -> None:
 
 def _show_results(settings: Settings, run_id: str, console: Console) -> None:
     run = read_run(engine_for(settings), run_id)
-    made = count_made_by_run(engine_for(settings), run_id)
+    shards = runs_of_plan(engine_for(settings), run_id)
+    made = sum(count_made_by_run(engine_for(settings), shard.run_id) for shard in shards)
     counts = count_run(settings, run_id)
     final = DataRoot(settings.data_root).summary(run.experiment_id) / "final_results.csv"
     if run.params["dry_run"]:

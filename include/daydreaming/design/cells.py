@@ -88,24 +88,6 @@ def plan_size(
     return PlanSize(combinations, generations, generations * math.prod(evaluation_levels))
 
 
-def check_plan_size(size: PlanSize, limit: int) -> None:
-    """Refuse a plan of which one stage has more instances than Airflow would map.
-
-    Args:
-        size: The plan's.
-        limit: ``[core] max_map_length``.
-
-    Raises:
-        DesignError: Gives the counts and what to do.
-    """
-    if max(size.generations, size.evaluations) > limit:
-        raise DesignError(
-            f"one run may hold at most {limit:,} generations and as many evaluations ([core] "
-            f"max_map_length); got {size.generations:,} and {size.evaluations:,}. Lower k_max, select "
-            "fewer concepts, templates or models, or split the experiment into several."
-        )
-
-
 def plan_generations(
     combinations: Sequence[Combination], templates: Sequence[str], models: Sequence[LLMModel], replicates: int
 ) -> list[Generation]:

@@ -19,6 +19,8 @@ NAME_PATTERN = r"^[A-Za-z0-9._-]{1,100}$"
 _NAME_RULE = "1 to 100 letters, digits, '.', '_' and '-', not dots alone"
 #: Needed in a file only; a single run cannot schedule itself.
 _FILE_ONLY = "schedule"
+#: A larger sum is a slip of the pen.
+_MAX_USD = 1_000_000
 
 
 def _not_dots(name: str) -> str:
@@ -66,10 +68,20 @@ class ExperimentParams(BaseModel):
     generation_max_tokens: int = Field(8192, ge=1, description="a whole number of at least 1")
     evaluation_max_tokens: int = Field(2048, ge=1, description="a whole number of at least 1")
     max_cost_usd: float | None = Field(
-        None, ge=0, description="a number of at least 0, or nothing for no limit"
+        None,
+        ge=0,
+        le=_MAX_USD,
+        description=f"a number of at least 0, at most {_MAX_USD:,}, or nothing for no limit",
+    )
+    approve_above_usd: float | None = Field(
+        None,
+        ge=0,
+        le=_MAX_USD,
+        description=f"a number of at least 0, at most {_MAX_USD:,}, or nothing to ask nobody",
     )
     on_stale: Literal["fail", "reuse", "archive"] = Field("fail", description="fail, reuse or archive")
     max_failed_fraction: float = Field(0, ge=0, le=1, description="a number from 0 to 1")
+    shard_size: int = Field(100, ge=1, description="a whole number of at least 1")
     dry_run: bool = Field(default=False, description="true or false")
     schedule: Literal["nightly"] | None = Field(None, description="nightly, or left out")
 

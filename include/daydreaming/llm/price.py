@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from daydreaming.inputs.records import LLMModel
-
-_PER_MILLION = 1_000_000
+_NANO = 1_000_000_000
+#: A ten-thousandth of a US dollar.
+_SHOWN_NANO = 100_000
 #: A tokenizer that knows nothing of a text makes a token of each byte; chat formats add some around it.
 _FRAME_TOKENS = 64
 
@@ -30,7 +30,7 @@ def call_nanousd(price: ModelPrice, prompt_tokens: int, completion_tokens: int) 
 
 def to_nanousd(usd: float) -> int:
     """US dollars in billionths, rounded up."""
-    return _up(usd * 1_000_000_000)
+    return _up(usd * _NANO)
 
 
 def worst_case_nanousd(price: ModelPrice, prompt_bytes: int, max_tokens: int) -> int:
@@ -38,15 +38,14 @@ def worst_case_nanousd(price: ModelPrice, prompt_bytes: int, max_tokens: int) ->
     return call_nanousd(price, prompt_bytes + _FRAME_TOKENS, max_tokens)
 
 
-def call_cost_usd(model: LLMModel, prompt_tokens: int | None, completion_tokens: int | None) -> float | None:
-    """Price of a call in US dollars from the model's listed prices; None where price or usage is unknown."""
-    if model.usd_per_1m_input is None or model.usd_per_1m_output is None:
-        return None
-    if prompt_tokens is None or completion_tokens is None:
-        return None
-    return (
-        prompt_tokens * model.usd_per_1m_input + completion_tokens * model.usd_per_1m_output
-    ) / _PER_MILLION
+def to_usd(nanousd: int) -> float:
+    """Billionths of a US dollar in dollars."""
+    return nanousd / _NANO
+
+
+def usd_text(nanousd: int) -> str:
+    """Money as a person reads it: US dollars with four decimals, rounded up."""
+    return f"{-(-nanousd // _SHOWN_NANO) * _SHOWN_NANO / _NANO:,.4f}"
 
 
 def _up(nanousd: float) -> int:

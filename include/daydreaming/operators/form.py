@@ -45,9 +45,11 @@ def experiment_params(inputs_root: Path) -> dict[str, Param]:
         "evaluation_temperature": _number("Evaluation temperature", "number", 0.1, minimum=0, maximum=2),
         "generation_max_tokens": _number("Most tokens of a generation", "integer", 8192, minimum=1),
         "evaluation_max_tokens": _number("Most tokens of an evaluation", "integer", 2048, minimum=1),
-        "max_cost_usd": _number("Cost limit (US dollars)", "number", None, minimum=0),
+        "max_cost_usd": _limit("Cost limit (US dollars)", "no limit"),
+        "approve_above_usd": _limit("Ask a person above (US dollars)", "ask nobody"),
         "on_stale": _choice("Stored answer of another request", "fail", ("fail", "reuse", "archive")),
         "max_failed_fraction": _number("Share of calls that may fail", "number", 0, minimum=0, maximum=1),
+        "shard_size": _number("Generations per run", "integer", 100, minimum=1),
         "dry_run": Param(
             None,
             type=["null", "boolean"],
@@ -62,9 +64,15 @@ def _text(title: str, description: str, examples: list[str] | None = None) -> Pa
     return Param(None, type=["null", "string"], title=title, description=description, **extra)
 
 
-def _number(title: str, kind: str, default: float | None, **limits: Any) -> Param:
-    described = "Empty: no limit." if default is None else _or_default(default)
-    return Param(None, type=["null", kind], title=title, description=described, **limits)
+def _number(title: str, kind: str, default: float, **limits: Any) -> Param:
+    return Param(None, type=["null", kind], title=title, description=_or_default(default), **limits)
+
+
+def _limit(title: str, unlimited: str) -> Param:
+    described = f"Empty: {unlimited}, unless the saved experiment sets a limit."
+    return Param(
+        None, type=["null", "number"], title=title, description=described, minimum=0, maximum=1_000_000
+    )
 
 
 def _choice(title: str, default: str, values: tuple[str, ...]) -> Param:

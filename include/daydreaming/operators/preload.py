@@ -18,6 +18,8 @@ _MODULES = (
     "airflow.sdk.definitions.decorators",
     "airflow.sdk.definitions.dag",
     "airflow.sdk.definitions.param",
+    "airflow.providers.standard.operators.trigger_dagrun",
+    "daydreaming.operators.estimate",
     "daydreaming.operators.failures",
     "daydreaming.operators.form",
     "daydreaming.operators.llm",

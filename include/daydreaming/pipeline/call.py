@@ -14,14 +14,21 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from daydreaming.errors import DaydreamingError, EssayParseError, MissingResponseError, StaleResponseError
+from daydreaming.errors import (
+    DaydreamingError,
+    EssayParseError,
+    MissingResponseError,
+    StaleResponseError,
+    Usage,
+)
 from daydreaming.inputs.records import LLMModel, Stage, Template
 from daydreaming.inputs.snapshot import Inputs
 from daydreaming.llm.answer import Answer
-from daydreaming.llm.price import call_cost_usd
+from daydreaming.llm.price import to_usd
 from daydreaming.llm.request import ChatRequest
 from daydreaming.parsing.essay import parse_essay
 from daydreaming.pipeline.frozen import frozen_inputs
+from daydreaming.pipeline.pricing import cost_of, model_price
 from daydreaming.pipeline.rows import evaluation_row, generation_row
 from daydreaming.prompts.render import render_evaluation, render_generation
 from daydreaming.settings import Settings
@@ -353,10 +360,8 @@ def _provenance(
     started_at: datetime,
     ended_at: datetime,
 ) -> Mapping[str, Any]:
-    cost_usd, cost_source = answer.cost_usd, "provider"
-    if cost_usd is None:
-        cost_usd = call_cost_usd(call.model, answer.prompt_tokens, answer.completion_tokens)
-        cost_source = "llm_models.csv" if cost_usd is not None else "unknown"
+    usage = Usage(answer.prompt_tokens, answer.completion_tokens, answer.cost_usd)
+    cost = cost_of(model_price(call.model), usage)
     return {
         "stage": call.stage,
         "cell_id": call.cell.cell_id,
@@ -374,8 +379,8 @@ def _provenance(
         "finish_reason": answer.finish_reason,
         "prompt_tokens": answer.prompt_tokens,
         "completion_tokens": answer.completion_tokens,
-        "cost_usd": cost_usd,
-        "cost_source": cost_source,
+        "cost_usd": None if cost.nanousd is None else to_usd(cost.nanousd),
+        "cost_source": cost.source,
         "latency_s": round((ended_at - started_at) / timedelta(seconds=1), 3),
         "attempts": attempts,
         "started_at": started_at.isoformat(),

@@ -10,8 +10,8 @@ from daydreaming.pipeline.outdated import outdated_ids
 from daydreaming.settings import Settings
 from daydreaming.store.database import engine_for
 from daydreaming.store.files import DataRoot
-from daydreaming.store.plans import PlannedCell, cells_of_run, read_run
-from daydreaming.store.results import read_responses
+from daydreaming.store.plans import PlannedCell, cells_of_run, read_run, runs_of_plan
+from daydreaming.store.results import finally_failed, read_responses
 
 
 @dataclass(frozen=True)
@@ -57,10 +57,13 @@ class Completeness:
 
 
 def count_run(settings: Settings, run_id: str) -> Completeness:
-    """Count a run's cells against the stored responses; one that answers another request is none."""
+    """Count a run's cells, and those of the shards that it planned, against the stored responses.
+
+    One that answers another request is none.
+    """
     engine = engine_for(settings)
-    generations = cells_of_run(engine, run_id, "generation")
-    evaluations = cells_of_run(engine, run_id, "evaluation")
+    generations = _planned(settings, run_id, "generation")
+    evaluations = _planned(settings, run_id, "evaluation")
     ids = [cell.cell_id for cell in generations]
     no_essay = {
         row["generation_task_id"] for row in read_responses(engine, "generation", ids) if row["essay_error"]
@@ -72,6 +75,27 @@ def count_run(settings: Settings, run_id: str) -> Completeness:
         _usable_ids(settings, run_id, "evaluation", evaluations),
         no_essay,
     )
+
+
+def count_given_up(settings: Settings, run_id: str) -> tuple[int, int]:
+    """Generations and evaluations of a run and its shards that failed for good and have no answer."""
+    engine = engine_for(settings)
+    runs = runs_of_plan(engine, run_id)
+    if not runs:
+        return 0, 0
+    files = DataRoot(settings.data_root)
+    names = {run.run_id for run in runs}
+
+    def count(stage: Stage) -> int:
+        pairs = finally_failed(engine, runs[0].experiment_id, stage)
+        return sum(run_id in names and not files.is_answered(stage, cell_id) for run_id, cell_id in pairs)
+
+    return count("generation"), count("evaluation")
+
+
+def _planned(settings: Settings, run_id: str, stage: Stage) -> list[PlannedCell]:
+    engine = engine_for(settings)
+    return [cell for run in runs_of_plan(engine, run_id) for cell in cells_of_run(engine, run.run_id, stage)]
 
 
 def _usable_ids(settings: Settings, run_id: str, stage: Stage, cells: Sequence[PlannedCell]) -> set[str]:

@@ -1,32 +1,51 @@
-"""What a run would call, before anything is sent."""
+"""What a run would call, what that may cost and how long it takes, before anything is sent."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 
-from daydreaming.design.cells import Evaluation, Generation
 from daydreaming.errors import DesignError
+from daydreaming.inputs.records import Stage
 from daydreaming.inputs.snapshot import Inputs
-from daydreaming.llm.price import call_cost_usd
+from daydreaming.llm.price import ModelPrice, call_nanousd, to_nanousd, to_usd, usd_text, worst_case_nanousd
+from daydreaming.pipeline.budgets import Cap
+from daydreaming.pipeline.earlier_calls import EarlierCalls, known_of_plan, known_of_run
+from daydreaming.pipeline.estimate_text import estimate_lines, estimate_markdown, no_price_text
 from daydreaming.pipeline.frozen import frozen_inputs
-from daydreaming.pipeline.plan import design_evaluations, design_generations
+from daydreaming.pipeline.new_calls import USUAL_BYTES_PER_TOKEN, ModelCalls, count_calls
+from daydreaming.pipeline.pricing import model_price
+from daydreaming.pipeline.wall_time import Load, starting_time_s, wall_time_s
 from daydreaming.settings import Settings
 from daydreaming.store.database import engine_for
-from daydreaming.store.files import DataRoot
 from daydreaming.store.plans import read_run
 
 
 @dataclass(frozen=True)
-class ModelCalls:
-    """Planned calls of one stage and model."""
+class ModelEstimate:
+    """Calls of one stage and model, and what the new ones take.
 
-    stage: str
+    Attributes:
+        answered: Planned calls that have an answer, which is reused.
+        prompt_tokens: Expected, of all new calls together; ``completion_tokens`` likewise.
+        tokens_each: Completion tokens expected of one answer.
+        answers_seen: Of how many answers that is the mean; 0 where it is assumed.
+        expected_nanousd: In billionths of a US dollar; None without a price, as ``worst_nanousd``.
+        worst_nanousd: The sum of what the ledger may reserve for one attempt at each new call.
+        wall_time_s: From the first start to the last, at the model's limits.
+    """
+
+    stage: Stage
     model: str
     planned: int
     answered: int
+    prompt_tokens: int
+    completion_tokens: int
+    tokens_each: int
+    answers_seen: int
+    price: ModelPrice | None
+    expected_nanousd: int | None
+    worst_nanousd: int | None
+    wall_time_s: float
 
     @property
     def new(self) -> int:
@@ -35,154 +54,158 @@ class ModelCalls:
 
 
 @dataclass(frozen=True)
-class PlanSummary:
-    """Counts of a plan, and how much of it is answered already."""
+class Estimate:
+    """What a run will call and cost, whether it stops there, and whether a person is to approve it.
+
+    Attributes:
+        wall_time_s: At the models' limits, without the models' own latency.
+        approve_above_usd: Price above which a person is asked; None to ask nobody.
+        caps: On what may be spent: the experiment's and the day's, where they are set.
+        notes: What else a person should know.
+    """
 
     combinations: int
     generations: int
     evaluations: int
-    generations_answered: int
-    evaluations_answered: int
-    calls: tuple[ModelCalls, ...] = field(default=())
+    models: tuple[ModelEstimate, ...]
+    wall_time_s: float = 0.0
+    dry_run: bool = False
+    approve_above_usd: float | None = None
+    caps: tuple[Cap, ...] = ()
+    notes: tuple[str, ...] = ()
 
+    @property
+    def new_calls(self) -> int:
+        """Calls that would be made."""
+        return sum(model.new for model in self.models)
 
-def summarize_plan(data_root: Path, inputs: Inputs) -> PlanSummary:
-    """Plan some inputs and compare with the stored responses; writes nothing."""
-    files = DataRoot(data_root)
-    combinations, generations = design_generations(inputs)
-    evaluations = design_evaluations(inputs, generations)
-    calls = (
-        *_calls("generation", _by_model(generations), files.answered_ids("generation")),
-        *_calls("evaluation", _by_model(evaluations), files.answered_ids("evaluation")),
-    )
-    return PlanSummary(
-        combinations=len(combinations),
-        generations=len(generations),
-        evaluations=len(evaluations),
-        generations_answered=sum(c.answered for c in calls if c.stage == "generation"),
-        evaluations_answered=sum(c.answered for c in calls if c.stage == "evaluation"),
-        calls=calls,
-    )
+    @property
+    def unpriced(self) -> tuple[str, ...]:
+        """Models that would be called and have no price."""
+        return tuple(dict.fromkeys(m.model for m in self.models if m.new and m.price is None))
 
+    @property
+    def expected_nanousd(self) -> int | None:
+        """Price that is expected, in billionths of a US dollar; None where one is unknown."""
+        return None if self.unpriced else sum(m.expected_nanousd or 0 for m in self.models)
 
-@dataclass(frozen=True)
-class Estimate:
-    """What a run will call, and whether it stops there.
+    @property
+    def worst_nanousd(self) -> int | None:
+        """Price with the longest prompts and answers, one attempt at each call; None where one is unknown."""
+        return None if self.unpriced else sum(m.worst_nanousd or 0 for m in self.models)
 
-    Attributes:
-        worst_case_usd: Price of the new calls if each used all its ``max_tokens``; None where a
-            price is unknown.
-    """
+    @property
+    def expected_usd(self) -> float | None:
+        """``expected_nanousd`` in US dollars."""
+        return None if self.expected_nanousd is None else to_usd(self.expected_nanousd)
 
-    summary: PlanSummary
-    worst_case_usd: float | None
-    dry_run: bool
+    @property
+    def worst_case_usd(self) -> float | None:
+        """``worst_nanousd`` in US dollars."""
+        return None if self.worst_nanousd is None else to_usd(self.worst_nanousd)
+
+    @property
+    def needs_approval(self) -> bool:
+        """Whether the worst case is above ``approve_above_usd``, or unknown."""
+        if self.approve_above_usd is None:
+            return False
+        return self.worst_nanousd is None or self.worst_nanousd > to_nanousd(self.approve_above_usd)
+
+    def answered(self, stage: Stage) -> int:
+        """Cells of a stage that are answered already."""
+        return sum(m.answered for m in self.models if m.stage == stage)
+
+    def worst_case_text(self) -> str:
+        """The worst case as a person reads it."""
+        return (
+            "an unknown sum" if self.worst_nanousd is None else f"{usd_text(self.worst_nanousd)} US dollars"
+        )
 
     def lines(self) -> list[str]:
         """The estimate as a person reads it."""
-        price = "unknown (a model has no price)"
-        if self.worst_case_usd is not None:
-            price = f"{self.worst_case_usd:.4f} US dollars"
-        return [*summary_lines(self.summary), f"Price of the new calls' answers, at worst: {price}"]
+        return estimate_lines(self)
+
+    def markdown(self) -> str:
+        """The estimate for a person who is to approve it."""
+        return estimate_markdown(self)
 
 
 def estimate_run(settings: Settings, run_id: str) -> Estimate:
     """Estimate a planned run.
 
+    Where the worst case passes a cap the run goes on: the ledger stops calls before they pass it.
+
     Raises:
-        DesignError: A price is unknown that ``max_cost_usd`` needs. (Where the worst case passes the cap
-            the run goes on: the ledger stops it before it does.)
+        DesignError: A model that would be called has no price, and a cap is set: the ledger would
+            refuse each of its calls.
     """
-    inputs = frozen_inputs(settings.data_root, read_run(engine_for(settings), run_id))
-    summary = summarize_plan(settings.data_root, inputs)
-    estimate = Estimate(summary, worst_case_usd(inputs, summary), inputs.params["dry_run"])
-    _check_cost(estimate, inputs.params["max_cost_usd"])
+    run = read_run(engine_for(settings), run_id)
+    inputs = frozen_inputs(settings.data_root, run)
+    estimate = _estimate(settings, inputs, known_of_run(settings, inputs, run))
+    if estimate.unpriced and estimate.caps:
+        raise DesignError(f"{no_price_text(estimate)} Nothing was sent.")
     return estimate
 
 
-def _by_model(cells: Iterable[Generation | Evaluation]) -> Iterable[tuple[str, str]]:
-    for cell in cells:
-        if isinstance(cell, Generation):
-            yield cell.generation_model, cell.generation_task_id
-        else:
-            yield cell.evaluation_model, cell.evaluation_task_id
+def estimate_plan(settings: Settings, inputs: Inputs) -> Estimate:
+    """Estimate what some inputs would call; writes nothing, and can do without a results database.
 
-
-def _calls(
-    stage: str, cells: Iterable[tuple[str, str]], answered_ids: Collection[str]
-) -> Iterable[ModelCalls]:
-    planned: Counter[str] = Counter()
-    answered: Counter[str] = Counter()
-    for model, cell_id in cells:
-        planned[model] += 1
-        answered[model] += cell_id in answered_ids
-    return [ModelCalls(stage, model, count, answered[model]) for model, count in planned.items()]
-
-
-def summary_lines(summary: PlanSummary) -> list[str]:
-    """The summary as a person reads it."""
-    lines = [
-        f"{summary.combinations:,} combinations",
-        f"{summary.generations:,} generations, {summary.generations_answered:,} answered already",
-        f"{summary.evaluations:,} evaluations, {summary.evaluations_answered:,} answered already",
-    ]
-    lines += [
-        f"  {c.stage} by {c.model}: {c.planned:,} planned, {c.answered:,} reused, {c.new:,} new"
-        for c in summary.calls
-    ]
-    return lines
-
-
-def summary_json(summary: PlanSummary) -> Mapping[str, int]:
-    """The counts, as ``daydreaming plan --json`` prints them."""
-    return {
-        "combinations": summary.combinations,
-        "generations": summary.generations,
-        "evaluations": summary.evaluations,
-        "generations_answered": summary.generations_answered,
-        "evaluations_answered": summary.evaluations_answered,
-    }
-
-
-#: English prose has about four characters per token; three leaves room for other text.
-_CHARS_PER_TOKEN = 3
-
-
-def worst_case_usd(inputs: Inputs, summary: PlanSummary) -> float | None:
-    """Price of the new calls if every answer used all of ``max_tokens``; None where a price is unknown.
-
-    An evaluation's prompt is taken to hold an essay of ``generation_max_tokens``.
+    Raises:
+        DesignError: No plan can be made of the inputs.
     """
-    total = 0.0
-    for calls in summary.calls:
-        if not calls.new:
-            continue
-        price = _call_usd(inputs, calls)
-        if price is None:
-            return None
-        total += calls.new * price
-    return total
+    return _estimate(settings, inputs, known_of_plan(settings, inputs))
 
 
-def _call_usd(inputs: Inputs, calls: ModelCalls) -> float | None:
+def _estimate(settings: Settings, inputs: Inputs, known: EarlierCalls) -> Estimate:
     params = inputs.params
-    if calls.stage == "generation":
-        model = inputs.generation_model(calls.model)
-        sizes = sorted((len(c.content(params["description_level"])) for c in inputs.concepts), reverse=True)
-        chars = max(len(t.text) for t in inputs.generation_templates) + sum(sizes[: params["k_max"]])
-        return call_cost_usd(model, chars // _CHARS_PER_TOKEN, params["generation_max_tokens"])
-    model = inputs.evaluation_model(calls.model)
-    chars = max(len(t.text) for t in inputs.evaluation_templates)
-    prompt_tokens = chars // _CHARS_PER_TOKEN + params["generation_max_tokens"]
-    return call_cost_usd(model, prompt_tokens, params["evaluation_max_tokens"])
+    essay_tokens = {
+        model.id: known.answer_tokens("generation", model.id, params["generation_max_tokens"])
+        for model in inputs.generation_models
+    }
+    calls = count_calls(settings, inputs, essay_tokens)
+    models = tuple(_model_estimate(inputs, known, one) for one in calls.models)
+    loads = [_load(one, model) for one, model in zip(calls.models, models, strict=True)]
+    return Estimate(
+        calls.combinations,
+        calls.generations,
+        calls.evaluations,
+        models,
+        wall_time_s(loads),
+        params["dry_run"],
+        params.get("approve_above_usd"),
+        known.caps,
+        known.notes,
+    )
 
 
-def _check_cost(estimate: Estimate, max_cost_usd: float | None) -> None:
-    if max_cost_usd is None:
-        return
-    if estimate.worst_case_usd is None:
-        raise DesignError(
-            f"max_cost_usd is {max_cost_usd:g}, but a model of this plan has no price in llm_models.csv "
-            "(usd_per_1m_input, usd_per_1m_output). Fill it in, or leave max_cost_usd empty. "
-            "Nothing was sent."
-        )
+def _model_estimate(inputs: Inputs, known: EarlierCalls, calls: ModelCalls) -> ModelEstimate:
+    stage, model, price = calls.stage, calls.model, model_price(calls.model)
+    max_tokens = inputs.params[f"{stage}_max_tokens"]
+    each = known.answer_tokens(stage, model.id, max_tokens)
+    prompts = sum(count * size.expected for size, count in calls.sizes.items()) // USUAL_BYTES_PER_TOKEN
+    answers = each * calls.new
+    return ModelEstimate(
+        stage,
+        model.id,
+        calls.planned,
+        calls.answered,
+        prompts,
+        answers,
+        each,
+        known.answers_seen(stage, model.id),
+        price,
+        None if price is None else call_nanousd(price, prompts, answers),
+        None if price is None else _worst_nanousd(price, calls, max_tokens),
+        starting_time_s(Load(stage, model, calls.new, prompts + answers)),
+    )
+
+
+def _worst_nanousd(price: ModelPrice, calls: ModelCalls, max_tokens: int) -> int:
+    # Call by call, as the ledger reserves: each is rounded up for itself.
+    return sum(
+        count * worst_case_nanousd(price, size.most, max_tokens) for size, count in calls.sizes.items()
+    )
+
+
+def _load(calls: ModelCalls, model: ModelEstimate) -> Load:
+    return Load(calls.stage, calls.model, calls.new, model.prompt_tokens + model.completion_tokens)

@@ -5,15 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from daydreaming.design.cells import Evaluation, Generation, PlanSize, check_plan_size, plan_size
+from daydreaming.design.cells import Evaluation, Generation, PlanSize, plan_size
 from daydreaming.design.cells import plan_evaluations as cross_evaluations
 from daydreaming.design.cells import plan_generations as cross_generations
 from daydreaming.design.combinations import Combination, combine
+from daydreaming.design.shards import ShardPlan, plan_shards, shard_run_id, split
 from daydreaming.errors import StoreError
+from daydreaming.inputs.records import Stage
 from daydreaming.inputs.snapshot import Inputs
 from daydreaming.pipeline.frozen import frozen_inputs
 from daydreaming.settings import Settings
@@ -23,16 +26,22 @@ from daydreaming.store.plans import (
     PlannedCell,
     RunRecord,
     cells_of_experiment,
+    cells_of_run,
     combinations_of_experiment,
     insert_combinations,
     insert_plan,
     insert_run,
+    insert_shards,
     read_run,
+    runs_of_plan,
+    set_refusal,
 )
 
 _NOT_ALLOWED_IN_ID = re.compile(r"[^A-Za-z0-9._-]+")
 _EXPERIMENT_ID_LENGTH = 100
 _DIGEST_CHARS = 12
+#: Of runs that were recorded before there were shards.
+DEFAULT_SHARD_SIZE = 100
 
 
 def read_inputs(settings: Settings, overrides: Mapping[str, Any]) -> Inputs:
@@ -122,6 +131,9 @@ def design_evaluations(inputs: Inputs, generations: Sequence[Generation]) -> lis
 def plan_generations(settings: Settings, run_id: str, *, now: datetime, max_instances: int) -> list[int]:
     """Plan a run's generations: database, ``02_tasks`` and ``combo_mappings.csv``.
 
+    A plan larger than ``shard_size`` is split: this run keeps the first shard, and plans the others
+    for runs that it will start. A shard that was planned so is only looked up.
+
     Args:
         settings: The deployment's settings.
         run_id: A run that ``start_run`` has recorded.
@@ -132,39 +144,105 @@ def plan_generations(settings: Settings, run_id: str, *, now: datetime, max_inst
         Map indices, to map over.
 
     Raises:
-        DesignError: More cells than ``max_instances``, or an ID collision.
+        DesignError: One generation has more evaluations than ``max_instances``, or an ID collision.
     """
     from daydreaming.store.combo_mappings import append_combo_mappings
 
-    run = read_run(engine_for(settings), run_id)
-    inputs = frozen_inputs(settings.data_root, run)
-    check_plan_size(size_of_plan(inputs), max_instances)
-    combinations, generations = design_generations(inputs)
     engine = engine_for(settings)
+    run = read_run(engine, run_id)
+    if run.is_shard_of_another:
+        return _planned_indices(settings, run_id, "generation")
+    inputs = frozen_inputs(settings.data_root, run)
+    shards = _shards(run, inputs, max_instances)
+    combinations, generations = design_generations(inputs)
     append_combo_mappings(DataRoot(settings.data_root).combo_mappings(), combinations, now)
     insert_combinations(engine, combinations)
     pools = {model.id: model.pool for model in inputs.generation_models}
-    cells = [_generation_cell(index, item, pools) for index, item in enumerate(generations)]
-    insert_plan(engine, run_id, "generation", cells)
+    insert_shards(engine, shards, now)
+    for shard, items in _parts(shards, generations, _generations_each(run, inputs, max_instances)):
+        cells = [_generation_cell(index, item, pools) for index, item in enumerate(items)]
+        insert_plan(engine, shard.run_id, "generation", cells)
     _write_generation_tables(settings, run, inputs)
-    return list(range(len(cells)))
+    return _planned_indices(settings, run_id, "generation")
 
 
 def plan_evaluations(settings: Settings, run_id: str, *, max_instances: int) -> list[int]:
     """Plan a run's evaluations, as above."""
-    run = read_run(engine_for(settings), run_id)
+    engine = engine_for(settings)
+    run = read_run(engine, run_id)
+    if run.is_shard_of_another:
+        return _planned_indices(settings, run_id, "evaluation")
     inputs = frozen_inputs(settings.data_root, run)
-    check_plan_size(size_of_plan(inputs), max_instances)
+    shards = _shards(run, inputs, max_instances)
     _, generations = design_generations(inputs)
-    by_id = {generation.generation_task_id: generation for generation in generations}
     pools = {model.id: model.pool for model in inputs.evaluation_models}
-    cells = [
-        _evaluation_cell(index, item, by_id[item.generation_task_id], pools)
-        for index, item in enumerate(design_evaluations(inputs, generations))
-    ]
-    insert_plan(engine_for(settings), run_id, "evaluation", cells)
+    for shard, items in _parts(shards, generations, _generations_each(run, inputs, max_instances)):
+        by_id = {generation.generation_task_id: generation for generation in items}
+        cells = [
+            _evaluation_cell(index, item, by_id[item.generation_task_id], pools)
+            for index, item in enumerate(design_evaluations(inputs, items))
+        ]
+        insert_plan(engine, shard.run_id, "evaluation", cells)
     _write_evaluation_table(settings, run)
-    return list(range(len(cells)))
+    return _planned_indices(settings, run_id, "evaluation")
+
+
+def shards_to_start(settings: Settings, run_id: str) -> list[dict[str, Any]]:
+    """Run ID and ``conf`` of each run that is to be started for the rest of this run's plan."""
+    run = read_run(engine_for(settings), run_id)
+    if run.is_shard_of_another:
+        return []
+    return [
+        {"trigger_run_id": shard.run_id, "conf": {"experiment_id": shard.experiment_id}}
+        for shard in runs_of_plan(engine_for(settings), run_id)
+        if shard.is_shard_of_another
+    ]
+
+
+def is_shard(settings: Settings, run_id: str) -> bool:
+    """Whether another run has planned this one: what it costs was estimated, and approved, there."""
+    return read_run(engine_for(settings), run_id).is_shard_of_another
+
+
+def note_refusal(settings: Settings, run_id: str, reason: str | None) -> None:
+    """Note why a person lets nothing of this run's plan be sent; None where one approved."""
+    set_refusal(engine_for(settings), run_id, reason)
+
+
+def _planned_indices(settings: Settings, run_id: str, stage: Stage) -> list[int]:
+    return [cell.map_index for cell in cells_of_run(engine_for(settings), run_id, stage)]
+
+
+def _parts(
+    shards: Sequence[RunRecord], generations: Sequence[Generation], size: int
+) -> Iterator[tuple[RunRecord, Sequence[Generation]]]:
+    return zip(shards, split(generations, size), strict=True)
+
+
+def _generations_each(run: RunRecord, inputs: Inputs, max_instances: int) -> int:
+    """Generations per shard, from parameters alone: both stages must split alike."""
+    size = size_of_plan(inputs)
+    each = size.evaluations // size.generations if size.generations else 0
+    wanted = run.params.get("shard_size") or DEFAULT_SHARD_SIZE
+    return plan_shards(size.generations, each, shard_size=wanted, max_instances=max_instances).size
+
+
+def _shards(run: RunRecord, inputs: Inputs, max_instances: int) -> list[RunRecord]:
+    """This run and those that it will start, as records."""
+    size = _generations_each(run, inputs, max_instances)
+    count = ShardPlan(size_of_plan(inputs).generations, size).count
+    first = replace(run, shards=count)
+    others = [
+        replace(
+            run,
+            run_id=shard_run_id(run.run_id, number, count),
+            parent_run_id=run.run_id,
+            shard=number,
+            shards=count,
+        )
+        for number in range(2, count + 1)
+    ]
+    return [first, *others]
 
 
 def size_of_plan(inputs: Inputs) -> PlanSize:

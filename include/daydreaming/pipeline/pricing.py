@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from daydreaming.errors import Usage
 from daydreaming.inputs.records import LLMModel
 from daydreaming.llm.price import ModelPrice, call_nanousd, to_nanousd, worst_case_nanousd
+from daydreaming.llm.price_list import listed_price
 from daydreaming.llm.request import ChatRequest
 
 
@@ -19,10 +21,18 @@ class Cost:
 
 
 def model_price(model: LLMModel) -> ModelPrice | None:
-    """The model's price: from ``llm_models.csv``; None where it has none."""
+    """The model's price: from ``llm_models.csv``; where a column is empty, both from the price list.
+
+    None where neither says. The first look-up in the list takes a process a third of a second.
+    """
     if model.usd_per_1m_input is None or model.usd_per_1m_output is None:
-        return None
+        return _listed_price(model.model, model.provider)
     return ModelPrice(model.usd_per_1m_input, model.usd_per_1m_output, "llm_models.csv")
+
+
+@lru_cache(maxsize=1024)
+def _listed_price(model_name: str, provider: str) -> ModelPrice | None:
+    return listed_price(model_name, provider)
 
 
 def reserved_nanousd(price: ModelPrice | None, request: ChatRequest) -> int | None:

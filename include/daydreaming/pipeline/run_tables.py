@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from daydreaming.errors import StoreError
 from daydreaming.pipeline.completeness import count_run, describe, incomplete_message
 from daydreaming.pipeline.tables import write_all_tables, write_errors, write_scores, write_summaries
 from daydreaming.settings import Settings
 from daydreaming.store.database import engine_for
-from daydreaming.store.plans import RunRecord, cells_of_run, read_run
+from daydreaming.store.files import DataRoot
+from daydreaming.store.plans import RunRecord, cells_of_run, read_created_at, read_refusal, read_run
 
 
 def is_planned(settings: Settings, run_id: str) -> bool:
@@ -36,24 +39,42 @@ def update_errors(settings: Settings, run_id: str) -> int:
 
 
 def complete_run(settings: Settings, run_id: str) -> str:
-    """Bring every table up to date, then judge the run.
+    """Bring every table up to date, then judge the run; a run with shards is judged with all of them.
+
+    A shard leaves the tables to the run that planned it, as long as that has not written them.
 
     Returns:
         The counts in one line.
 
     Raises:
-        StoreError: Nothing was planned, or more than ``max_failed_fraction`` of the calls have no answer.
+        StoreError: Nothing was planned, the estimate was refused, or more than ``max_failed_fraction``
+            of the calls have no answer.
     """
     if not is_planned(settings, run_id):
         raise StoreError("Nothing was planned: see the log of the first task of this run that failed.")
+    engine = engine_for(settings)
+    if refusal := read_refusal(engine, run_id):
+        raise StoreError(refusal)
     run = _run(settings, run_id)
-    write_all_tables(settings, run.experiment_id)
+    if writes_tables(settings, run_id):
+        write_all_tables(settings, run.experiment_id)
     # After the tables: they bring the rows up to date that tell which essays were not found.
     completeness = count_run(settings, run_id)
     limit = run.params["max_failed_fraction"]
     if completeness.failed_fraction > limit:
         raise StoreError(incomplete_message(completeness, limit))
     return describe(completeness)
+
+
+def writes_tables(settings: Settings, run_id: str) -> bool:
+    """Whether this run writes the tables now: a shard only once the run that planned it has."""
+    run = _run(settings, run_id)
+    if run.parent_run_id is None:
+        return True
+    table = DataRoot(settings.data_root).summary(run.experiment_id) / "final_results.csv"
+    planned_at = read_created_at(engine_for(settings), run.parent_run_id)
+    # The run that planned it waits for all its shards; an older table is of an earlier run.
+    return table.exists() and datetime.fromtimestamp(table.stat().st_mtime, UTC) > planned_at
 
 
 def _run(settings: Settings, run_id: str) -> RunRecord:

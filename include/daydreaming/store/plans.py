@@ -27,6 +27,14 @@ class RunRecord:
     inputs_digest: str
     inputs_path: str
     params: Mapping[str, Any]
+    parent_run_id: str | None = None
+    shard: int = 1
+    shards: int = 1
+
+    @property
+    def is_shard_of_another(self) -> bool:
+        """Whether another run planned it, and writes the tables."""
+        return self.parent_run_id is not None
 
 
 @dataclass(frozen=True)
@@ -83,9 +91,8 @@ def read_run(engine: Engine, run_id: str) -> RunRecord:
 
     from daydreaming.store.schema import Run
 
-    columns = (Run.run_id, Run.experiment_id, Run.inputs_digest, Run.inputs_path, Run.params)
     with engine.connect() as connection:
-        row = connection.execute(select(*columns).where(Run.run_id == run_id)).one_or_none()
+        row = connection.execute(select(*_columns(Run, RunRecord)).where(Run.run_id == run_id)).one_or_none()
     if row is None:
         raise StoreError(
             f"Run {run_id!r} is not in the results database: load_inputs has not succeeded for it."
@@ -99,10 +106,80 @@ def runs_of_experiment(engine: Engine, experiment_id: str) -> list[RunRecord]:
 
     from daydreaming.store.schema import Run
 
-    columns = (Run.run_id, Run.experiment_id, Run.inputs_digest, Run.inputs_path, Run.params)
-    query = select(*columns).where(Run.experiment_id == experiment_id).order_by(Run.created_at, Run.run_id)
+    query = (
+        select(*_columns(Run, RunRecord))
+        .where(Run.experiment_id == experiment_id)
+        .order_by(Run.created_at, Run.run_id)
+    )
     with engine.connect() as connection:
         return [RunRecord(*row) for row in connection.execute(query)]
+
+
+def insert_shards(engine: Engine, shards: Sequence[RunRecord], now: datetime) -> None:
+    """Record the shards of a plan: the run itself first, then those that it will start.
+
+    Those that are there stay as they are, for their plans never change.
+    """
+    from sqlalchemy import update
+
+    from daydreaming.store.schema import Run
+    from daydreaming.store.upsert import insert_missing
+
+    first, *others = shards
+    with engine.begin() as connection:
+        connection.execute(update(Run).where(Run.run_id == first.run_id).values(shards=first.shards))
+        if others:
+            insert_missing(connection, Run, [{**asdict(run), "created_at": now} for run in others])
+
+
+def runs_of_plan(engine: Engine, run_id: str) -> list[RunRecord]:
+    """The run and the shards that it planned, in their order."""
+    from sqlalchemy import or_, select
+
+    from daydreaming.store.schema import Run
+
+    family = or_(Run.run_id == run_id, Run.parent_run_id == run_id)
+    query = select(*_columns(Run, RunRecord)).where(family).order_by(Run.shard)
+    with engine.connect() as connection:
+        return [RunRecord(*row) for row in connection.execute(query)]
+
+
+def set_refusal(engine: Engine, run_id: str, refusal: str | None) -> None:
+    """Note that nothing of a run's plan may be sent, and why; None takes it back."""
+    from sqlalchemy import or_, update
+
+    from daydreaming.store.schema import Run
+
+    family = or_(Run.run_id == run_id, Run.parent_run_id == run_id)
+    with engine.begin() as connection:
+        connection.execute(update(Run).where(family).values(refusal=refusal))
+
+
+def read_created_at(engine: Engine, run_id: str) -> datetime:
+    """When a run was recorded.
+
+    Raises:
+        StoreError: There is none of this name.
+    """
+    from sqlalchemy import select
+
+    from daydreaming.store.schema import Run
+
+    with engine.connect() as connection:
+        created_at = connection.scalar(select(Run.created_at).where(Run.run_id == run_id))
+    if created_at is None:
+        raise StoreError(f"Run {run_id!r} is not in the results database.")
+    return created_at
+
+
+def read_refusal(engine: Engine, run_id: str) -> str | None:
+    """Why nothing of this run may be sent; None where it may."""
+    from sqlalchemy import select
+
+    from daydreaming.store.schema import Run
+
+    with engine.connect() as connection:
+        return connection.scalar(select(Run.refusal).where(Run.run_id == run_id))
 
 
 def insert_plan(engine: Engine, run_id: str, stage: Stage, cells: Sequence[PlannedCell]) -> None:

@@ -48,6 +48,10 @@ class Run(Base):
     Attributes:
         inputs_path: Folder of the frozen copy, relative to the data root.
         params: The effective parameters.
+        parent_run_id: The run that planned this one as a shard of its plan; NULL for a run that was
+            triggered, which is itself shard 1.
+        shard: Number of the shard, from 1, of ``shards``.
+        refusal: Why nothing may be sent: a person refused the estimate; NULL where nobody did.
     """
 
     __tablename__ = "runs"
@@ -58,6 +62,10 @@ class Run(Base):
     inputs_path: Mapped[str] = mapped_column(Text)
     params: Mapped[dict[str, Any]]
     created_at: Mapped[datetime]
+    parent_run_id: Mapped[str | None] = mapped_column(String(ID_LENGTH), index=True)
+    shard: Mapped[int] = mapped_column(Integer, server_default="1")
+    shards: Mapped[int] = mapped_column(Integer, server_default="1")
+    refusal: Mapped[str | None] = mapped_column(Text)
 
 
 class Combination(Base):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -97,6 +98,8 @@ async def _connect(conn_id: str) -> AsyncOpenAI:
     from airflow.sdk.exceptions import AirflowNotFoundException
     from openai import OpenAIError
 
+    # Its line per request says less than ours, and is as much to log.
+    logging.getLogger("httpx2").setLevel(logging.WARNING)
     try:
         hook = OpenAIHook(conn_id=conn_id)
         client = await hook.aget_conn()

@@ -25,8 +25,10 @@ from daydreaming.pipeline.call import (
     settle_stored,
     write_prompt,
 )
+from daydreaming.pipeline.pricing import model_price
 from daydreaming.settings import Settings
 from daydreaming.triggers.clients import forget_client, model_limits, shared_client
+from daydreaming.triggers.log_pump import unblock_logs
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -84,6 +86,7 @@ class LLMCallTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Make the call; one event ends the task or sends it back to a worker."""
+        unblock_logs()
         began, failure = time.monotonic(), None
         try:
             prepared = await asyncio.to_thread(
@@ -181,6 +184,8 @@ class _Prepared:
 
 def _prepare(run_id: str, stage: Stage, map_index: int, *, is_prepared: bool) -> _Prepared:
     call = open_call_of_plan(Settings.from_env(), run_id, stage, map_index)
+    # The first look-up in the price list takes long: made here, in a thread, it holds up no event loop.
+    model_price(call.model)
     try:
         request = build_request(call)
         if settle_stored(call, request):

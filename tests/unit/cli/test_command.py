@@ -13,7 +13,8 @@ from daydreaming.settings import Settings
 from tests.support.experiments import answer_call, edit_input, planned_run, tree_of
 
 PROGRAM = Path(sys.executable).with_name("daydreaming")
-PLAN_KEYS = ["combinations", "generations", "evaluations", "generations_answered", "evaluations_answered"]
+PLAN_COUNTS = ["combinations", "generations", "evaluations", "generations_answered", "evaluations_answered"]
+PLAN_KEYS = [*PLAN_COUNTS, "new_calls", "expected_usd", "worst_case_usd", "wall_time_s", "models"]
 
 
 def _refused(result, *texts: str, lines: int = 1) -> None:
@@ -184,19 +185,25 @@ def test_a_damaged_record_of_services_is_named(settings, daydreaming, tmp_path, 
 class TestPlan:
     """`daydreaming plan`."""
 
-    def test_json_has_exactly_the_five_counts(self, settings, daydreaming):
+    def test_json_has_the_counts_first_and_then_what_they_cost(self, settings, daydreaming):
         result = daydreaming("plan", "demo", "--json")
         assert (result.code, result.err) == (0, "")
-        counts = json.loads(result.out)
-        assert list(counts) == PLAN_KEYS
-        assert list(counts.values()) == [1, 4, 16, 0, 0]
+        plan = json.loads(result.out)
+        assert list(plan) == PLAN_KEYS
+        assert [plan[name] for name in PLAN_COUNTS] == [1, 4, 16, 0, 0]
+        assert plan["new_calls"] == 20
+        assert 0 < plan["expected_usd"] < plan["worst_case_usd"]
+        assert [(row["stage"], row["model"]) for row in plan["models"]] == [
+            ("generation", "free"), ("generation", "paid"), ("evaluation", "free"), ("evaluation", "judge"),
+        ]  # fmt: skip
 
     def test_parameters_are_set(self, settings, daydreaming):
         result = daydreaming(
             "plan", "demo", "--json", "--set", "k_max=1", "--set", "concepts=search,moat,dream",
             "--set", "generation_models=[paid]", "--set", "evaluation_replicates=2",
         )  # fmt: skip
-        assert list(json.loads(result.out).values()) == [3, 6, 48, 0, 0]
+        plan = json.loads(result.out)
+        assert [plan[name] for name in PLAN_COUNTS] == [3, 6, 48, 0, 0]
 
     def test_answers_are_counted(self, settings, daydreaming):
         planned_run(settings)
@@ -219,6 +226,13 @@ class TestPlan:
             "16 evaluations, 0 answered already",
         ]
         assert "  generation by paid: 2 planned, 0 reused, 2 new" in lines
+
+    def test_text_says_price_source_wall_time_and_what_passes_the_cap(self, settings, daydreaming):
+        out = daydreaming("plan", "demo", "--set", "max_cost_usd=0.001").out
+        assert "US dollars expected" in out
+        assert "llm_models.csv" in out
+        assert "Wall time: " in out
+        assert "max_cost_usd is 0.001 and 0.0000 of it are gone: the expected price passes" in out
 
 
 class TestStatus:

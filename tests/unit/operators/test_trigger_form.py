@@ -71,6 +71,8 @@ def test_inputs_that_cannot_be_read_leave_the_choices_empty(tmp_path, break_it):
         ("generation_temperature", [None, 0, 0.7, 2], [-0.1, 2.1, "hot"]),
         ("max_failed_fraction", [None, 0, 1], [1.1]),
         ("max_cost_usd", [None, 0, 12.5], [-1]),
+        ("approve_above_usd", [None, 0, 0.5], [-0.1, "ask"]),
+        ("shard_size", [None, 1, 100], [0, 2.5]),
         ("on_stale", [None, "archive"], ["ask"]),
         ("concepts", [[], ["moat"]], [[1], "moat"]),
         ("experiment_id", [None, "mine"], [5]),

@@ -154,6 +154,22 @@ def test_cost_is_the_providers_else_the_price_lists(settings: Settings, index, a
     assert record["cost_source"] == source
 
 
+@pytest.mark.parametrize(
+    ("model", "cost", "source"),
+    [("openai/gpt-4.1-mini", (100 * 0.4 + 200 * 1.6) / 1e6, "genai-prices "), ("prov/paid", None, "unknown")],
+)
+def test_a_row_without_a_price_costs_what_the_list_says_if_it_knows_the_model(
+    settings: Settings, model, cost, source
+):
+    edit_input(settings.inputs_root, "01_raw/llm_models.csv", "prov/paid", model)
+    edit_input(settings.inputs_root, "01_raw/llm_models.csv", ",0.15,0.6,", ",,,")
+    planned_run(settings)
+    call = answer_call(settings, "run-1", "generation", ESSAY_PAID)
+    record = call.files.read_provenance("generation", call.cell.cell_id)
+    assert record["cost_usd"] == (pytest.approx(cost) if cost else cost)
+    assert record["cost_source"].startswith(source)
+
+
 def test_a_second_answer_is_not_stored_over_the_first(settings: Settings):
     planned_run(settings)
     call = answer_call(settings, "run-1", "generation", ESSAY_FREE, "The first answer.")

@@ -15,13 +15,14 @@ from daydreaming.pipeline.plan import (
     plan_evaluations,
     plan_generations,
     read_inputs,
+    shards_to_start,
     size_of_plan,
     start_run,
 )
 from daydreaming.pipeline.tables import write_all_tables
 from daydreaming.settings import Settings
 from daydreaming.store.database import engine_for
-from daydreaming.store.plans import cells_of_run, read_run
+from daydreaming.store.plans import cells_of_run, read_run, runs_of_plan
 from tests.support.experiments import NOW, edit_input, planned_run, tree_of
 
 METADATA = "01_raw/concepts/concepts_metadata.csv"
@@ -199,11 +200,11 @@ def test_a_plan_beyond_the_limit_is_refused_before_anything_is_written(settings:
     start_run(settings, {"experiment": "demo"}, "run-1", NOW)
     before = {n: b for n, b in tree_of(settings.data_root).items() if "sqlite" not in n}
 
-    # 16 evaluations are too many, 4 generations alone would not be.
-    with pytest.raises(DesignError, match=r"at most 15 .* got 4 and 16"):
-        plan_generations(settings, "run-1", now=NOW, max_instances=15)
+    # No shard can hold less than the 4 evaluations of one generation.
+    with pytest.raises(DesignError, match=r"has 4 evaluations; Airflow maps at most 3"):
+        plan_generations(settings, "run-1", now=NOW, max_instances=3)
     with pytest.raises(DesignError, match="max_map_length"):
-        plan_evaluations(settings, "run-1", max_instances=15)
+        plan_evaluations(settings, "run-1", max_instances=3)
 
     assert {n: b for n, b in tree_of(settings.data_root).items() if "sqlite" not in n} == before
     assert cells_of_run(engine_for(settings), "run-1", "generation") == []
@@ -259,3 +260,40 @@ def test_runs_that_start_at_once_lose_nothing_of_each_other(settings: Settings):
     assert len(_rows(settings.data_root / "combo_mappings.csv")) == 2
     write_all_tables(settings, "demo")
     assert len(_rows(settings.data_root / "05_parsing/demo/parsed_scores.csv")) == 16
+
+
+def test_a_plan_larger_than_a_shard_is_planned_once_for_all_its_runs(settings: Settings):
+    planned_run(settings, shard_size=3)
+    engine = engine_for(settings)
+    shards = runs_of_plan(engine, "run-1")
+    assert [(r.run_id, r.parent_run_id, r.shard, r.shards) for r in shards] == [
+        ("run-1", None, 1, 2),
+        ("run-1~shard-2-of-2", "run-1", 2, 2),
+    ]
+    cells = {
+        (run.run_id, stage): cells_of_run(engine, run.run_id, stage)
+        for run in shards
+        for stage in ("generation", "evaluation")
+    }
+    assert [len(found) for found in cells.values()] == [3, 12, 1, 4]
+    for (run_id, stage), found in cells.items():
+        assert [cell.map_index for cell in found] == list(range(len(found)))
+        if stage == "evaluation":
+            generations = {cell.cell_id for cell in cells[run_id, "generation"]}
+            assert {cell.generation_task_id for cell in found} == generations
+    assert len({cell.cell_id for found in cells.values() for cell in found}) == 20
+    assert (len(_tasks(settings, "generation_tasks")), len(_tasks(settings, "evaluation_tasks"))) == (4, 16)
+
+
+def test_a_shard_is_smaller_where_its_evaluations_would_be_more_than_airflow_maps(settings: Settings):
+    planned_run(settings, max_instances=8)
+    assert [run.shards for run in runs_of_plan(engine_for(settings), "run-1")] == [2, 2]
+
+
+def test_planning_again_finds_the_same_shards(settings: Settings):
+    planned_run(settings, shard_size=1)
+    before = runs_of_plan(engine_for(settings), "run-1")
+    planned_run(settings, shard_size=1)
+    assert runs_of_plan(engine_for(settings), "run-1") == before
+    assert len(before) == 4
+    assert shards_to_start(settings, before[1].run_id) == []

@@ -1,0 +1,72 @@
+"""The task that says what a run will cost, and asks a person where that is much."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.standard.exceptions import HITLRejectException
+from airflow.providers.standard.operators.hitl import ApprovalOperator
+from airflow.sdk.exceptions import AirflowFailException
+
+from daydreaming.errors import DaydreamingError
+from daydreaming.settings import Settings
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+
+class EstimateCostOperator(ApprovalOperator):
+    """Print the estimate; end a dry run here; over ``approve_above_usd`` wait until a person approves.
+
+    Returns the planned evaluations: `evaluate` is mapped over them, and so cannot run where the
+    estimate was refused, although it runs after failed generations.
+
+    Args:
+        planned_evaluations: Map indices, from the plan.
+    """
+
+    template_fields = ("subject", "body", "planned_evaluations")
+
+    def __init__(self, *, planned_evaluations: Any, **kwargs: Any) -> None:
+        super().__init__(subject="Estimate", fail_on_reject=True, **kwargs)
+        self.planned_evaluations = planned_evaluations
+
+    def execute(self, context: Context) -> Any:
+        """Estimate; ask where the run says so."""
+        from daydreaming.pipeline.estimate import estimate_run
+        from daydreaming.pipeline.plan import is_shard
+
+        settings, run_id = Settings.from_env(), str(context["run_id"])
+        try:
+            if is_shard(settings, run_id):
+                self.log.info("The run that planned this shard has estimated it")
+                return self.planned_evaluations
+            estimate = estimate_run(settings, run_id)
+        except DaydreamingError as error:
+            raise AirflowFailException(str(error)) from None
+        for line in estimate.lines():
+            self.log.info(line)
+        if estimate.dry_run:
+            self.log.info("Dry run: nothing is sent")
+            self.skip(ti=context["ti"], tasks=context["task"].get_flat_relatives(upstream=False))
+            return []
+        if not estimate.needs_approval:
+            return self.planned_evaluations
+        self.subject = f"May this run spend up to {estimate.worst_case_text()}?"
+        self.body = estimate.markdown()
+        return super().execute(context)
+
+    def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
+        """Go on where it was approved; else fail, and with it the run."""
+        from daydreaming.pipeline.plan import note_refusal
+
+        settings, run_id = Settings.from_env(), str(context["run_id"])
+        try:
+            super().execute_complete(context, event)
+        except HITLRejectException:
+            by = (event.get("responded_by_user") or {}).get("name") or "somebody"
+            reason = f"The estimate was refused by {by}: nothing was sent. Clear estimate_cost to ask again."
+            note_refusal(settings, run_id, reason)
+            raise AirflowFailException(reason) from None
+        note_refusal(settings, run_id, None)
+        return self.planned_evaluations

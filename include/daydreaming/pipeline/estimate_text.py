@@ -1,0 +1,212 @@
+"""An estimate as lines for a log, as a table for a person who approves it, and as JSON."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from daydreaming.llm.price import to_usd, usd_text
+from daydreaming.pipeline.budgets import Cap
+
+if TYPE_CHECKING:
+    from daydreaming.pipeline.estimate import Estimate, ModelEstimate
+
+_COLUMNS = (
+    "stage",
+    "model",
+    "new",
+    "prompt tokens",
+    "answer tokens",
+    "expected $",
+    "at most $",
+    "prices from",
+)
+#: Of the columns above.
+_TEXTS = (0, 1, 7)
+_UNKNOWN = "unknown"
+_STOPPED = "Calls that may pass it are not sent, and fail."
+_UNITS_S = (("day", "days", 86_400), ("h", "h", 3_600), ("min", "min", 60), ("s", "s", 1))
+
+
+def estimate_lines(estimate: Estimate) -> list[str]:
+    """The estimate as a person reads it in a terminal or a log."""
+    lines = [
+        f"{estimate.combinations:,} combinations",
+        f"{estimate.generations:,} generations, {estimate.answered('generation'):,} answered already",
+        f"{estimate.evaluations:,} evaluations, {estimate.answered('evaluation'):,} answered already",
+    ]
+    lines += [
+        f"  {m.stage} by {m.model}: {m.planned:,} planned, {m.answered:,} reused, {m.new:,} new"
+        for m in estimate.models
+    ]
+    if estimate.new_calls:
+        lines += ["What the new calls are expected to take:", *_aligned([_COLUMNS, *_rows(estimate)])]
+    return [*lines, *_facts(estimate)]
+
+
+def estimate_markdown(estimate: Estimate) -> str:
+    """The estimate as Markdown: a table, and below it what a person should know."""
+    reused = estimate.answered("generation") + estimate.answered("evaluation")
+    head = [f"**{estimate.new_calls:,} new calls**; {reused:,} answers are reused.", ""]
+    table = [
+        _markdown_row(_COLUMNS),
+        _markdown_row(["---"] * len(_COLUMNS)),
+        *map(_markdown_row, _rows(estimate)),
+    ]
+    return "\n".join([*head, *table, "", *(f"- {fact}" for fact in _facts(estimate))])
+
+
+def estimate_json(estimate: Estimate) -> dict[str, Any]:
+    """The estimate as JSON values; null for what is unknown."""
+    return {
+        "combinations": estimate.combinations,
+        "generations": estimate.generations,
+        "evaluations": estimate.evaluations,
+        "generations_answered": estimate.answered("generation"),
+        "evaluations_answered": estimate.answered("evaluation"),
+        "new_calls": estimate.new_calls,
+        "expected_usd": estimate.expected_usd,
+        "worst_case_usd": estimate.worst_case_usd,
+        "wall_time_s": estimate.wall_time_s,
+        "models": [_model_json(model) for model in estimate.models],
+    }
+
+
+def no_price_text(estimate: Estimate) -> str:
+    """Why calls of a model without a price are refused."""
+    cap, models = estimate.caps[0], ", ".join(estimate.unpriced)
+    return (
+        f"{_cap_text(cap)}, but of this plan's models {models} has no price in llm_models.csv "
+        "(usd_per_1m_input, usd_per_1m_output), nor in the list of genai-prices. Fill it in, or lift the cap."
+    )
+
+
+def duration_text(seconds: float) -> str:
+    """A duration in its two largest units, rounded up."""
+    left = math.ceil(seconds)
+    parts: list[str] = []
+    for one, many, unit_s in _UNITS_S:
+        count, left = divmod(left, unit_s)
+        if count or parts:
+            parts.append(f"{count} {one if count == 1 else many}" if count else "")
+    return " ".join(filter(None, parts[:2])) or "0 s"
+
+
+def _rows(estimate: Estimate) -> list[tuple[str, ...]]:
+    return [
+        (
+            m.stage,
+            m.model,
+            f"{m.new:,}",
+            f"{m.prompt_tokens:,}",
+            f"{m.completion_tokens:,}",
+            _usd(m.expected_nanousd),
+            _usd(m.worst_nanousd),
+            m.price.source if m.price else _UNKNOWN,
+        )
+        for m in estimate.models
+        if m.new
+    ]
+
+
+def _facts(estimate: Estimate) -> list[str]:
+    if not estimate.new_calls:
+        return ["Price of the new calls: nothing, for all are answered", *estimate.notes]
+    price = f"{_usd(estimate.expected_nanousd)} US dollars expected, {_usd(estimate.worst_nanousd)} at worst"
+    return [
+        f"Price of the new calls: {price}{_why_unknown(estimate)}",
+        "At worst: the longest answers, in the longest prompts; one attempt at each call",
+        _lengths(estimate),
+        _wall_time(estimate),
+        *(_cap_line(estimate, cap) for cap in estimate.caps),
+        *_approval(estimate),
+        *estimate.notes,
+    ]
+
+
+def _why_unknown(estimate: Estimate) -> str:
+    return f" (no price is known of {', '.join(estimate.unpriced)})" if estimate.unpriced else ""
+
+
+def _lengths(estimate: Estimate) -> str:
+    said = []
+    for m in estimate.models:
+        if m.new:
+            seen = f"the mean of {m.answers_seen:,}" if m.answers_seen else "assumed"
+            said.append(f"{m.stage} by {m.model} {m.tokens_each:,} ({seen})")
+    return f"Tokens expected of an answer: {'; '.join(said)}"
+
+
+def _wall_time(estimate: Estimate) -> str:
+    if not estimate.wall_time_s:
+        return (
+            "Wall time: the limits in llm_models.csv let all start at once; the models' own latency decides"
+        )
+    return (
+        f"Wall time: at least {duration_text(estimate.wall_time_s)} at the limits in llm_models.csv "
+        "(rpm, tpm, rpd), without the models' own latency"
+    )
+
+
+def _cap_line(estimate: Estimate, cap: Cap) -> str:
+    left = f"{_cap_text(cap)} and {usd_text(cap.used_nanousd)} of it are gone"
+    expected, worst = estimate.expected_nanousd, estimate.worst_nanousd
+    if expected is None or worst is None:
+        return no_price_text(estimate)
+    if expected > cap.left_nanousd:
+        return f"{left}: the expected price passes what is left. {_STOPPED}"
+    if worst > cap.left_nanousd:
+        return f"{left}: the worst case passes what is left, the expected price does not. {_STOPPED}"
+    return f"{left}: even the worst case fits in what is left."
+
+
+def _approval(estimate: Estimate) -> list[str]:
+    if not estimate.needs_approval:
+        return []
+    return [
+        f"The worst case is above approve_above_usd ({estimate.approve_above_usd:g}): a person has to approve"
+    ]
+
+
+def _cap_text(cap: Cap) -> str:
+    return f"{cap.name} is {to_usd(cap.nanousd):g}"
+
+
+def _usd(nanousd: int | None) -> str:
+    return _UNKNOWN if nanousd is None else usd_text(nanousd)
+
+
+def _model_json(m: ModelEstimate) -> dict[str, Any]:
+    return {
+        "stage": m.stage,
+        "model": m.model,
+        "planned": m.planned,
+        "reused": m.answered,
+        "new": m.new,
+        "prompt_tokens": m.prompt_tokens,
+        "completion_tokens": m.completion_tokens,
+        "answers_seen": m.answers_seen,
+        "expected_usd": None if m.expected_nanousd is None else to_usd(m.expected_nanousd),
+        "worst_case_usd": None if m.worst_nanousd is None else to_usd(m.worst_nanousd),
+        "usd_per_1m_input": m.price.usd_per_1m_input if m.price else None,
+        "usd_per_1m_output": m.price.usd_per_1m_output if m.price else None,
+        "price_source": m.price.source if m.price else None,
+        "wall_time_s": m.wall_time_s,
+    }
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(len(row[i]) for row in rows) for i in range(len(_COLUMNS))]
+    return [
+        "  "
+        + "  ".join(
+            cell.ljust(width) if i in _TEXTS else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
+
+
+def _markdown_row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"

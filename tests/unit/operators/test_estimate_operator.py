@@ -1,0 +1,98 @@
+"""The estimate's task: it lets a run go on, ends a dry run, or waits for a person."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from airflow.sdk.exceptions import AirflowFailException
+
+from daydreaming.errors import StoreError
+from daydreaming.operators import estimate
+from daydreaming.operators.estimate import EstimateCostOperator
+from daydreaming.pipeline.run_tables import complete_run
+from tests.support.experiments import planned_run
+
+EVALUATIONS = [0, 1, 2]
+ASKED = "asked"
+
+
+@pytest.fixture
+def operator(monkeypatch) -> EstimateCostOperator:
+    """The operator, whose form is not written to Airflow's database."""
+    monkeypatch.setattr(estimate.ApprovalOperator, "execute", lambda self, context: ASKED)
+    return EstimateCostOperator(task_id="estimate_cost", planned_evaluations=EVALUATIONS)
+
+
+def execute(operator: EstimateCostOperator, run_id: str = "run-1") -> Any:
+    return EstimateCostOperator.execute.__wrapped__(operator, {"run_id": run_id})
+
+
+def answer(option: str) -> dict[str, Any]:
+    return {
+        "chosen_options": [option],
+        "params_input": {},
+        "responded_at": datetime(2026, 1, 1, tzinfo=UTC),
+        "responded_by_user": {"id": "1", "name": "Ada"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("params", "outcome"),
+    [
+        ({}, EVALUATIONS),
+        ({"approve_above_usd": 1000}, EVALUATIONS),
+        ({"approve_above_usd": 0.0001}, ASKED),
+        ({"approve_above_usd": 1000, "generation_models": ["local"]}, ASKED),  # no price: anything may be
+    ],
+    ids=["no threshold", "below it", "above it", "unknown"],
+)
+def test_a_person_is_asked_where_the_worst_case_passes_the_threshold(settings, operator, params, outcome):
+    planned_run(settings, **params)
+    assert execute(operator) == outcome
+
+
+def test_the_form_shows_the_estimate(settings, operator):
+    planned_run(settings, approve_above_usd=0)
+    execute(operator)
+    assert "May this run spend" in operator.subject
+    assert "judge" in str(operator.body)
+
+
+def test_a_shard_asks_nobody_for_its_plan_was_approved_as_a_whole(settings, operator):
+    planned_run(settings, approve_above_usd=0, shard_size=2)
+    assert execute(operator, "run-1~shard-2-of-2") == EVALUATIONS
+
+
+def test_a_dry_run_skips_all_that_follows(settings, operator, monkeypatch):
+    planned_run(settings, dry_run=True)
+    skipped = []
+    monkeypatch.setattr(operator, "skip", lambda ti, tasks: skipped.extend(tasks))
+    task = SimpleNamespace(get_flat_relatives=lambda upstream: ["generate", "check_completeness"])
+    context = {"run_id": "run-1", "ti": None, "task": task}
+    assert EstimateCostOperator.execute.__wrapped__(operator, context) == []
+    assert skipped == ["generate", "check_completeness"]
+
+
+def test_a_cap_without_a_price_is_refused_before_anything_is_sent(settings, operator):
+    planned_run(settings, max_cost_usd=1, generation_models=["local"], evaluation_models=["judge"])
+    with pytest.raises(AirflowFailException, match="no price"):
+        execute(operator)
+
+
+def test_approved_it_goes_on(settings, operator):
+    planned_run(settings, approve_above_usd=0)
+    assert operator.execute_complete({"run_id": "run-1"}, answer("Approve")) == EVALUATIONS
+
+
+def test_refused_the_run_fails_with_the_reason_in_task_and_leaf_until_somebody_approves(settings, operator):
+    planned_run(settings, approve_above_usd=0)
+    with pytest.raises(AirflowFailException, match="refused by Ada: nothing was sent"):
+        operator.execute_complete({"run_id": "run-1"}, answer("Reject"))
+    with pytest.raises(StoreError, match="refused by Ada: nothing was sent"):
+        complete_run(settings, "run-1")
+    operator.execute_complete({"run_id": "run-1"}, answer("Approve"))
+    with pytest.raises(StoreError, match="calls have no answer"):
+        complete_run(settings, "run-1")
