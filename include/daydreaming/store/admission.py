@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
-from daydreaming.store.claims import Lease, claim_cells, release_cells
+from daydreaming.store.claims import Lease, claim_cells, release_cells, renew_cells
 from daydreaming.store.ledger import (
     Decision,
     Reservation,
@@ -28,6 +28,7 @@ from daydreaming.store.limiter import (
     count_tokens,
     drop_starts,
     limiter_clock,
+    move_up,
     pause_models,
 )
 
@@ -77,8 +78,10 @@ class CallEnd:
         release: The lease that is given back; None where the cell is tried again.
         response: Stage and row of the stored answer.
         failure: Row of ``failures``.
-        tokens: That the attempt used, where its model counts them.
+        tokens: That the attempt used.
         keep_start: A start that was booked and not used is kept: the cell comes back for it.
+        start: The attempt's start; those who wait behind it may move up where it was not used, or took
+            fewer tokens.
     """
 
     settlement: Settlement | None = None
@@ -88,6 +91,7 @@ class CallEnd:
     pause: Pause | None = None
     tokens: int | None = None
     keep_start: bool = False
+    start: StartOrder | None = None
 
 
 def admit_calls(connection: Connection, orders: Sequence[CallOrder]) -> list[Admission]:
@@ -140,13 +144,7 @@ def end_calls(connection: Connection, ends: Sequence[CallEnd]) -> list[None]:
     settlements = [end.settlement for end in ends if end.settlement]
     if settlements:
         settle(connection, settlements)
-    unsent = [e.settlement.call_id for e in ends if _gave_up(e) and e.settlement]
-    if unsent:
-        drop_starts(connection, unsent)
-    count_tokens(connection, {e.settlement.call_id: e.tokens for e in ends if e.settlement and e.tokens})
-    pauses = [end.pause for end in ends if end.pause]
-    if pauses:
-        pause_models(connection, pauses)
+    _end_starts(connection, ends)
     release_cells(connection, [end.release for end in ends if end.release])
     return [None] * len(ends)
 
@@ -160,7 +158,7 @@ def keep_leases(connection: Connection, groups: Sequence[Sequence[Lease]]) -> li
     now = lease_time(connection)
     lost = []
     for leases in groups:
-        kept = claim_cells(connection, leases, now)
+        kept = renew_cells(connection, leases, now)
         lost.append({lease for lease, held in zip(leases, kept, strict=True) if not held})
     settle_lost(connection, now, limiter_clock(connection))
     return lost
@@ -169,6 +167,19 @@ def keep_leases(connection: Connection, groups: Sequence[Sequence[Lease]]) -> li
 def lease_time(connection: Connection) -> datetime:
     """The time that leases go by: the limiter's clock, the same for all who share the database."""
     return datetime.fromtimestamp(limiter_clock(connection), UTC)
+
+
+def _end_starts(connection: Connection, ends: Sequence[CallEnd]) -> None:
+    given_up = [end for end in ends if _gave_up(end)]
+    if given_up:
+        drop_starts(connection, [end.settlement.call_id for end in given_up if end.settlement])
+    used = [end for end in ends if end.tokens and end.settlement]
+    count_tokens(connection, {e.settlement.call_id: e.tokens for e in used if e.settlement and e.tokens})
+    pauses = [end.pause for end in ends if end.pause]
+    if pauses:
+        pause_models(connection, pauses)
+    move_up(connection, [end.start for end in given_up if end.start])
+    move_up(connection, [end.start for end in used if end.start], tokens_only=True)
 
 
 def _gave_up(end: CallEnd) -> bool:

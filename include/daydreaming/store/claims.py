@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 #: A lease that its owner has not renewed for this long is free again.
 LEASE_S = 90.0
 RENEW_EVERY_S = 20.0
+#: Cells of one query.
+_CHUNK = 500
 
 
 @dataclass(frozen=True)
@@ -42,8 +44,7 @@ def claim_cells(connection: Connection, leases: Sequence[Lease], now: datetime) 
     )
     expires_at = now + timedelta(seconds=LEASE_S)
     taken: dict[Lease, bool] = {}
-    # In one order everywhere, so that two processes never wait for each other's rows.
-    for lease in sorted(leases, key=lambda lease: (lease.stage, lease.cell_id, lease.owner)):
+    for lease in leases:
         row = {
             "stage": lease.stage,
             "cell_id": lease.cell_id,
@@ -52,6 +53,29 @@ def claim_cells(connection: Connection, leases: Sequence[Lease], now: datetime) 
         }
         taken[lease] = bool(connection.execute(take, row).rowcount)
     return [taken[lease] for lease in leases]
+
+
+def renew_cells(connection: Connection, leases: Sequence[Lease], now: datetime) -> list[bool]:
+    """Renew leases that are held; False where it was given back or another has it.
+
+    Unlike ``claim_cells`` it takes none: a lease that is given back while it is to be renewed stays free.
+    """
+    from sqlalchemy import bindparam, select, update
+
+    from daydreaming.store.schema import Claim
+
+    held: set[tuple[str, str, str]] = set()
+    for first in range(0, len(leases), _CHUNK):
+        cells = {lease.cell_id for lease in leases[first : first + _CHUNK]}
+        query = select(Claim.stage, Claim.cell_id, Claim.owner).where(Claim.cell_id.in_(cells))
+        held.update((row[0], row[1], row[2]) for row in connection.execute(query))
+    kept = [(lease.stage, lease.cell_id, lease.owner) in held for lease in leases]
+    rows = [{"s": x.stage, "c": x.cell_id} for x, is_held in zip(leases, kept, strict=True) if is_held]
+    if rows:
+        mine = (Claim.stage == bindparam("s"), Claim.cell_id == bindparam("c"))
+        change = update(Claim).where(*mine).values(expires_at=now + timedelta(seconds=LEASE_S))
+        connection.execute(change, rows)
+    return kept
 
 
 def release_cells(connection: Connection, leases: Iterable[Lease]) -> None:

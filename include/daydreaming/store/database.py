@@ -20,6 +20,8 @@ SQLITE_NAME = "results.sqlite3"
 #: How long a writer waits for another before it gives up.
 _BUSY_TIMEOUT_S = 60
 _CONNECT_TIMEOUT_S = 10
+#: Any number that no other program on the same PostgreSQL uses for its advisory locks.
+_WRITE_LOCK = 7_329_641_884
 _POSTGRES_SCHEMES = ("postgres", "postgresql", "postgresql+psycopg2")
 
 
@@ -48,9 +50,11 @@ def single_use_engine(settings: Settings) -> Engine:
 
 
 def writing_engine(settings: Settings) -> Engine:
-    """An engine, kept per process, whose transactions take SQLite's write lock when they begin.
+    """An engine, kept per process, whose transactions take the write lock when they begin.
 
-    A transaction that reads first and writes then would fail where another wrote in between.
+    SQLite has one, and a transaction that reads first and writes then would fail where another wrote
+    in between. On PostgreSQL an advisory lock does the same: each sees what all before it have written,
+    and none can wait for rows of one that waits for its own.
     """
     return _writing_engine(results_url(settings), os.getpid())
 
@@ -63,6 +67,8 @@ def _writing_engine(url: str, pid: int) -> Engine:  # noqa: ARG001 - the process
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _leave_transactions_to_us)
         event.listen(engine, "begin", _begin_immediately)
+    else:
+        event.listen(engine, "begin", _take_write_lock)
     return engine
 
 
@@ -72,6 +78,13 @@ def _leave_transactions_to_us(connection: Any, _record: Any) -> None:
 
 def _begin_immediately(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _take_write_lock(connection: Connection) -> None:
+    # One message for both; the lock is given back with the transaction, whatever becomes of it.
+    connection.exec_driver_sql(
+        f"SET LOCAL lock_timeout = {_BUSY_TIMEOUT_S * 1000:.0f}; SELECT pg_advisory_xact_lock({_WRITE_LOCK})"
+    )
 
 
 @lru_cache(maxsize=8)

@@ -1,8 +1,7 @@
 """The ledger: what each attempt may cost is reserved before it is sent, and settled afterwards.
 
-Functions take a connection within a transaction that holds the write lock (``GroupWriter``), and
-many calls at once. On PostgreSQL the budget rows are locked in the order of their names, so that
-processes take turns and cannot block each other.
+Functions take a connection within a transaction that holds the write lock (``GroupWriter``,
+``database.writing_engine``), and many calls at once: processes take turns.
 """
 
 from __future__ import annotations
@@ -93,7 +92,7 @@ def reserve(connection: Connection, orders: Sequence[Reservation]) -> list[Decis
         ``busy`` where it fits only once others that are in flight have turned out cheaper;
         ``refused`` where it does not fit, or has no price under a cap.
     """
-    budgets = _lock_budgets(connection, {scope for order in orders for scope in order.scopes})
+    budgets = _load_budgets(connection, {scope for order in orders for scope in order.scopes})
     decisions = [_decide(budgets, order) for order in orders]
     _save_budgets(connection, budgets.values())
     return decisions
@@ -119,11 +118,13 @@ def settle(connection: Connection, settlements: Sequence[Settlement]) -> list[No
 
     from daydreaming.store.schema import LLMCall
 
-    by_id = {settlement.call_id: settlement for settlement in settlements}
+    by_id: dict[str, Settlement] = {}
+    for settlement in settlements:
+        by_id.setdefault(settlement.call_id, settlement)
     columns = (LLMCall.call_id, LLMCall.reserved_nanousd, LLMCall.experiment_id, LLMCall.budget_day)
     query = select(*columns).where(LLMCall.call_id.in_(by_id), LLMCall.state == "reserved")
     open_calls = connection.execute(query).all()
-    budgets = _lock_budgets(
+    budgets = _load_budgets(
         connection, {s for _, _, e, day in open_calls for s in (experiment_scope(e), day_scope(day))}
     )
     rows = []
@@ -142,7 +143,8 @@ def settle(connection: Connection, settlements: Sequence[Settlement]) -> list[No
 def settle_lost(connection: Connection, now: datetime, now_s: float) -> int:
     """Settle attempts whose process is gone: no live lease stands behind them.
 
-    What was to be sent already counts with its worst case; what still waited was never sent.
+    What was to be sent already counts with its worst case; what still waited was never sent: whoever
+    sends says so first (``confirm_starts``).
 
     Args:
         connection: Within a transaction.
@@ -154,7 +156,7 @@ def settle_lost(connection: Connection, now: datetime, now_s: float) -> int:
     """
     from sqlalchemy import and_, exists, select
 
-    from daydreaming.store.schema import Claim, LLMCall
+    from daydreaming.store.schema import CallStart, Claim, LLMCall
 
     held = exists().where(
         and_(
@@ -164,22 +166,24 @@ def settle_lost(connection: Connection, now: datetime, now_s: float) -> int:
             Claim.expires_at > now,
         )
     )
-    query = select(LLMCall.call_id, LLMCall.start_at).where(LLMCall.state == "reserved", ~held)
-    lost = connection.execute(query).all()
-    settle(
-        connection,
-        [
-            Settlement(call_id, "unknown" if start_at <= now_s else "unsent", now)
-            for call_id, start_at in lost
-        ],
+    query = (
+        select(LLMCall.call_id, LLMCall.start_at, CallStart.waiting)
+        .outerjoin(CallStart, CallStart.call_id == LLMCall.call_id)
+        .where(LLMCall.state == "reserved", ~held)
     )
+    lost = []
+    for call_id, start_at, is_waiting in connection.execute(query):
+        # Without a limit no start is kept.
+        is_unsent = start_at > now_s if is_waiting is None else is_waiting
+        lost.append(Settlement(call_id, "unsent" if is_unsent else "unknown", now))
+    settle(connection, lost)
     return len(lost)
 
 
 def set_experiment_cap(connection: Connection, experiment_id: str, cap_usd: float | None) -> None:
     """Set or lift an experiment's cap; what was spent stays."""
     scope = experiment_scope(experiment_id)
-    budget = _lock_budgets(connection, {scope})[scope]
+    budget = _load_budgets(connection, {scope})[scope]
     budget.cap = None if cap_usd is None else to_nanousd(cap_usd)
     _save_budgets(connection, [budget])
 
@@ -217,7 +221,7 @@ class _Budget:
     spent: int
 
 
-def _lock_budgets(connection: Connection, scopes: Iterable[str]) -> dict[str, _Budget]:
+def _load_budgets(connection: Connection, scopes: Iterable[str]) -> dict[str, _Budget]:
     from sqlalchemy import select
 
     from daydreaming.store.schema import Budget
@@ -227,7 +231,7 @@ def _lock_budgets(connection: Connection, scopes: Iterable[str]) -> dict[str, _B
     if not names:
         return {}
     fields = (Budget.scope, Budget.cap_nanousd, Budget.reserved_nanousd, Budget.spent_nanousd)
-    query = select(*fields).where(Budget.scope.in_(names)).order_by(Budget.scope).with_for_update()
+    query = select(*fields).where(Budget.scope.in_(names))
     found = {row[0]: _Budget(*row) for row in connection.execute(query)}
     missing = [name for name in names if name not in found]
     if missing:
@@ -298,16 +302,16 @@ def _over_cap(order: Reservation, name: str, cap: int, budget: _Budget) -> str:
 
 
 def _usd(nanousd: int) -> str:
-    return f"{nanousd / NANO:.6f}".rstrip("0").rstrip(".")
+    return f"{nanousd / NANO:.9f}".rstrip("0").rstrip(".")
 
 
 def _settled_row(settlement: Settlement, reserved: int | None) -> dict[str, Any]:
     cost, source = settlement.cost_nanousd, settlement.cost_source
-    if settlement.state == "unknown" or (settlement.state == "answered" and cost is None):
+    if settlement.state == "unsent":
+        cost, source = 0, None
+    elif settlement.state == "unknown" or cost is None:
         # Nobody can say what it cost: what it cannot have passed counts.
         cost, source = reserved, "worst case" if reserved is not None else "unknown"
-    elif settlement.state == "unsent":
-        cost, source = 0, None
     return {
         "key": settlement.call_id,
         "state": settlement.state,

@@ -5,27 +5,38 @@ again when the time has come, for a pause may have moved it meanwhile. One table
 of the last minute (of the last day where a model has a daily limit) and those to come; that is all
 that a sliding window needs (docs/adr/0010-a-limiter-of-our-own.md).
 
-Functions take a connection within a transaction that holds the write lock (``GroupWriter``), and
-many calls at once. On PostgreSQL an advisory lock per model makes processes take turns; its clock
-counts there, and not that of the machines.
+Functions take a connection within a transaction that holds the write lock (``GroupWriter``,
+``database.writing_engine``), and many calls at once: processes take turns. On PostgreSQL its clock
+counts, and not that of the machines.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from daydreaming.inputs.records import Stage
 from daydreaming.llm.limits import (
+    DAY_S,
+    MARGIN_S,
+    MINUTE_S,
     RateLimits,
     Start,
-    learned_rpm,
     needed_history_s,
     plan_starts,
-    ramp_offset_s,
+)
+from daydreaming.store.learned_rates import (
+    MOST_TOKENS,
+    RAMP_END_S,
+    LearnedRate,
+    count_recent,
+    load_rate,
+    remember_starts,
+    save_rate,
+    was_used,
 )
 
 if TYPE_CHECKING:
@@ -33,13 +44,16 @@ if TYPE_CHECKING:
 
 #: A start that is no further away is now: asking again would take as long.
 NOW_S = 0.05
-#: From then on a ramp allows more than any machine sends.
-RAMP_END_S = 10.0
-#: How fast a limit that was only observed is tried upwards again.
-_GROWTH_PER_MINUTE = 1.05
-_GROWS_AFTER_S = 120.0
-_FORGOTTEN_AFTER_S = 3600.0
-_MINUTE_S = 60.0
+#: A start that is confirmed later than this is planned anew, with those behind it; the windows'
+#: margin covers less.
+LATE_S = 0.3
+#: A start that is not confirmed within this does not count: its process is gone, or its instance
+#: comes back later. Its cell keeps its place in the queue.
+MISSED_S = 5.0
+#: A refusal without a stated limit that asks for less is no sign of one: no window is over so soon.
+TEACHES_FROM_S = 5.0
+#: Cells that asked together asked one after the other: by this, which is more than a float's grain.
+_TICK_S = 1e-6
 
 
 NO_LIMITS = RateLimits()
@@ -115,23 +129,32 @@ def book_starts(connection: Connection, orders: Sequence[StartOrder]) -> list[Bo
     return [booked[order.call_id] for order in orders]
 
 
-def confirm_starts(connection: Connection, call_ids: Sequence[str]) -> list[float]:
+def confirm_starts(connection: Connection, orders: Sequence[StartOrder]) -> list[float]:
     """Seconds that booked starts still have to wait; those whose time has come count as sent.
 
-    A start that is not there (any more) is 0: it was booked without a limit.
+    A start that is not there any more is 0: another owner has taken over its cell.
     """
-    from sqlalchemy import select, update
+    waits: dict[str, float] = {}
+    for key, group in _by_model(orders):
+        waits |= _confirm_model(connection, key, group)
+    return [waits[order.call_id] for order in orders]
 
-    from daydreaming.store.schema import CallStart
 
+def _confirm_model(
+    connection: Connection, key: tuple[str, str], orders: Sequence[StartOrder]
+) -> dict[str, float]:
     now = limiter_clock(connection)
-    query = select(CallStart.call_id, CallStart.start_at).where(CallStart.call_id.in_(call_ids))
-    starts: dict[str, float] = dict(connection.execute(query).tuples())
-    due = [call_id for call_id, start_at in starts.items() if start_at <= now + NOW_S]
-    if due:
-        change = update(CallStart).where(CallStart.call_id.in_(due))
-        connection.execute(change.values(waiting=False, start_at=now))
-    return [_wait(starts.get(call_id, now), now) for call_id in call_ids]
+    call_ids = [order.call_id for order in orders]
+    starts = _times(connection, call_ids)
+    if any(start_at < now - LATE_S for start_at in starts.values()):
+        # Its place in the windows may be taken; and those behind were planned on it.
+        rate = load_rate(connection, key)
+        limits = _limits(connection, key, rate, orders[-1].limits, now)
+        if not _is_open(limits):
+            _plan_anew(connection, key, rate, limits, now, call_ids)
+            starts = _times(connection, call_ids)
+    _mark_sent(connection, [call_id for call_id, at in starts.items() if at <= now + NOW_S], now)
+    return {call_id: _wait(starts.get(call_id, now), now) for call_id in call_ids}
 
 
 def pause_models(connection: Connection, pauses: Sequence[Pause]) -> list[None]:
@@ -147,7 +170,7 @@ def count_tokens(connection: Connection, tokens: Mapping[str, int]) -> None:
 
     from daydreaming.store.schema import CallStart
 
-    rows = [{"key": call_id, "tokens": count} for call_id, count in tokens.items()]
+    rows = [{"key": call_id, "tokens": min(count, MOST_TOKENS)} for call_id, count in tokens.items()]
     if rows:
         connection.execute(update(CallStart).where(CallStart.call_id == bindparam("key")), rows)
 
@@ -162,51 +185,42 @@ def drop_starts(connection: Connection, call_ids: Iterable[str]) -> None:
     connection.execute(delete(CallStart).where(CallStart.call_id.in_(list(call_ids)), unused))
 
 
-@dataclass
-class _Rate:
-    """A row of ``model_rates``."""
+def move_up(connection: Connection, orders: Sequence[StartOrder], *, tokens_only: bool = False) -> None:
+    """Let those who wait start earlier, after these starts were dropped.
 
-    conn_id: str
-    model_name: str
-    paused_until: float = 0.0
-    learned_rpm: int | None = None
-    learned_tpm: int | None = None
-    learned_at: float | None = None
-    is_stated: bool = False
-    ramp_from: float = 0.0
-    ramp_count: int = 0
-
-    def effective(self, limits: RateLimits, now: float) -> RateLimits:
-        """What is configured; where nothing is, what was learned and may still hold."""
-        if limits != RateLimits(burst=limits.burst) or self.learned_at is None:
-            return limits
-        age_s = now - self.learned_at
-        if age_s > _FORGOTTEN_AFTER_S:
-            return limits
-        grown = 1.0
-        if not self.is_stated and age_s > _GROWS_AFTER_S:
-            grown = _GROWTH_PER_MINUTE ** ((age_s - _GROWS_AFTER_S) / _MINUTE_S)
-        rpm = None if self.learned_rpm is None else int(self.learned_rpm * grown)
-        return replace(limits, rpm=rpm, tpm=self.learned_tpm)
+    Args:
+        connection: Within a transaction.
+        orders: The starts that changed.
+        tokens_only: They were used, and took other tokens than they were booked with.
+    """
+    for key, group in _by_model(orders):
+        now = limiter_clock(connection)
+        if not _is_waited_for(connection, key, now):
+            continue
+        rate = load_rate(connection, key)
+        limits = _limits(connection, key, rate, group[-1].limits, now)
+        if limits.tpm is not None or not (tokens_only or _is_open(limits)):
+            _plan_anew(connection, key, rate, limits, now)
 
 
 def _book_model(
     connection: Connection, key: tuple[str, str], orders: Sequence[StartOrder]
 ) -> dict[str, BookedStart]:
     now = limiter_clock(connection)
-    rate = _lock_rate(connection, key)
-    limits = rate.effective(orders[-1].limits, now)
-    queued = _take_back(connection, orders, now)
-    if limits == RateLimits(burst=limits.burst):
-        starts = _ramp(rate, len(orders), now)
-        if now - rate.ramp_from > RAMP_END_S and rate.paused_until <= now:
-            # Nothing to count: such a start is not kept.
-            return {o.call_id: BookedStart(0.0, queued[o.call_id], now) for o in orders}
-        rows = [_row(o, queued[o.call_id], at, now) for o, at in zip(orders, starts, strict=True)]
-        _insert(connection, rows)
-        _save_rate(connection, rate)
-    else:
+    rate = load_rate(connection, key)
+    limits = _limits(connection, key, rate, orders[-1].limits, now)
+    queued = _take_back(connection, key, orders, now)
+    if not _is_open(limits):
         rows = _queue_up(connection, key, orders, queued, limits, rate, now)
+    elif _is_ramped(connection, key, rate, now):
+        times = rate.ramp(len(orders), now)
+        rows = [_row(o, queued[o.call_id], at, now) for o, at in zip(orders, times, strict=True)]
+        _insert(connection, rows)
+        save_rate(connection, rate)
+    else:
+        # Nothing to count: such a start is not kept.
+        return {o.call_id: BookedStart(0.0, queued[o.call_id], now) for o in orders}
+    _forget(connection, key, limits, now)
     wanted = {order.call_id for order in orders}
     return {
         row["call_id"]: BookedStart(_wait(row["start_at"], now), row["queued_at"], row["start_at"])
@@ -215,13 +229,37 @@ def _book_model(
     }
 
 
+def _is_open(limits: RateLimits) -> bool:
+    return limits.rpm is None and limits.tpm is None and limits.rpd is None
+
+
+def _limits(
+    connection: Connection, key: tuple[str, str], rate: LearnedRate, configured: RateLimits, now: float
+) -> RateLimits:
+    """What to keep to: what is configured, and what was learned and may still hold."""
+    if rate.learned_at is not None and rate.is_forgotten(now) and not _is_waited_for(connection, key, now):
+        return configured
+    # Those who wait were planned on what was learned: forgotten now, all of them would start at once.
+    return rate.effective(configured, now)
+
+
+def _is_ramped(connection: Connection, key: tuple[str, str], rate: LearnedRate, now: float) -> bool:
+    """Whether a model without a limit is (again) called slowly at first."""
+    if now - rate.ramp_from <= RAMP_END_S or rate.paused_until > now:
+        return True
+    if was_used(connection, key, now):
+        return False
+    rate.restart_ramp(now)
+    return True
+
+
 def _queue_up(
     connection: Connection,
     key: tuple[str, str],
     orders: Sequence[StartOrder],
     queued: Mapping[str, float],
     limits: RateLimits,
-    rate: _Rate,
+    rate: LearnedRate,
     now: float,
 ) -> list[dict[str, Any]]:
     """Plan the starts of a model with limits; returns the rows of those who asked, and moves later ones."""
@@ -229,128 +267,163 @@ def _queue_up(
     before, after = _split(_starts(connection, key, now, limits), earliest)
     new = [_row(order, queued[order.call_id], 0.0, now) for order in orders]
     queue = sorted([*new, *after], key=lambda row: row["queued_at"])
-    times = plan_starts(_history(before), limits, [row["tokens"] for row in queue], now, rate.paused_until)
-    for row, start_at in zip(queue, times, strict=True):
-        row.update(start_at=start_at, waiting=start_at > now + NOW_S)
+    _plan(queue, before, limits, rate, now)
+    for row in new:
+        row["waiting"] = row["start_at"] > now + NOW_S
     _insert(connection, new)
     _move(connection, after)
-    _forget(connection, key, now - needed_history_s(limits))
     return queue
 
 
 def _pause_model(connection: Connection, key: tuple[str, str], pauses: Sequence[Pause]) -> None:
     now = limiter_clock(connection)
-    rate = _lock_rate(connection, key)
+    rate = load_rate(connection, key)
     until = now + max(pause.wait_s for pause in pauses)
     limits = pauses[-1].limits
-    refusals = [pause for pause in pauses if pause.refused]
+    refusals = [pause for pause in pauses if pause.refused and _teaches(pause)]
     if until <= rate.paused_until and rate.learned_at is not None:
         # The others that were in flight when the first was refused say the same again.
         refusals = []
     rate.paused_until = max(rate.paused_until, until)
     if refusals:
-        _learn(connection, rate, refusals, now)
-    rate.ramp_from, rate.ramp_count = rate.paused_until, 0
-    effective = rate.effective(limits, now)
-    before, after = _split(_starts(connection, key, now, effective), None)
+        _learn(connection, key, rate, refusals, now)
+    rate.restart_ramp(rate.paused_until)
+    _plan_anew(connection, key, rate, _limits(connection, key, rate, limits, now), now)
+    save_rate(connection, rate)
+
+
+def _teaches(pause: Pause) -> bool:
+    """Whether a refusal says something of a limit; one that passes at once speaks of a busy moment."""
+    return bool(pause.limit_requests or pause.limit_tokens) or pause.wait_s >= TEACHES_FROM_S
+
+
+def _learn(
+    connection: Connection, key: tuple[str, str], rate: LearnedRate, refusals: Sequence[Pause], now: float
+) -> None:
+    if rate.learned_at is None or now - rate.learned_at >= MINUTE_S:
+        remember_starts(connection, key, now)
+    rpms = [pause.limit_requests for pause in refusals if pause.limit_requests]
+    tpms = [pause.limit_tokens for pause in refusals if pause.limit_tokens]
+    rate.learn(count_recent(connection, key, now) or 1, rpms, tpms, now)
+
+
+def _plan_anew(
+    connection: Connection,
+    key: tuple[str, str],
+    rate: LearnedRate,
+    limits: RateLimits,
+    now: float,
+    missed: Collection[str] = (),
+) -> None:
+    """Plan all that wait once more, in their order; of those that missed their time, ``missed`` only."""
+    before, after = _split(_starts(connection, key, now, limits, missed), None)
     after.sort(key=lambda row: (row["queued_at"], row["start_at"]))
-    times = plan_starts(_history(before), effective, [row["tokens"] for row in after], now, rate.paused_until)
-    for row, start_at in zip(after, times, strict=True):
-        row["start_at"] = start_at
+    _plan(after, before, limits, rate, now)
     _move(connection, after)
-    _save_rate(connection, rate)
 
 
-def _learn(connection: Connection, rate: _Rate, refusals: Sequence[Pause], now: float) -> None:
-    """Take over what a provider stated when it refused, or what it had let through until then."""
-    from sqlalchemy import func, select
-
-    from daydreaming.store.schema import LLMCall
-
-    recent = (
-        LLMCall.conn_id == rate.conn_id,
-        LLMCall.model_name == rate.model_name,
-        LLMCall.start_at > now - _MINUTE_S,
-        LLMCall.start_at <= now,
-        LLMCall.state.in_(("reserved", "answered")),
-    )
-    stated = [p.limit_requests for p in refusals if p.limit_requests]
-    tokens = [p.limit_tokens for p in refusals if p.limit_tokens]
-    seen = connection.scalar(select(func.count()).where(*recent)) or 1
-    observed = learned_rpm(seen, min(stated) if stated else None)
-    if rate.learned_at is not None and now - rate.learned_at < _MINUTE_S:
-        # Of the calls that were in flight one after the other is refused: the last word is the lowest.
-        observed = min(observed, rate.learned_rpm or observed)
+def _plan(
+    queue: Sequence[dict[str, Any]],
+    history: Iterable[Mapping[str, Any]],
+    limits: RateLimits,
+    rate: LearnedRate,
+    now: float,
+) -> None:
+    """Set the start times of a queue."""
+    if _is_open(limits):
+        times = rate.ramp(len(queue), now)
     else:
-        _remember_starts(connection, recent)
-    rate.learned_rpm = observed
-    rate.learned_tpm = min(tokens) if tokens else rate.learned_tpm
-    rate.learned_at, rate.is_stated = now, bool(stated)
+        starts = [Start(row["start_at"], row["tokens"]) for row in history]
+        tokens = [row["tokens"] for row in queue]
+        times = plan_starts(starts, limits, tokens, now, rate.paused_until)
+    for row, start_at in zip(queue, times, strict=True):
+        row["is_moved"] = row["start_at"] != start_at
+        row["start_at"] = start_at
 
 
-def _remember_starts(connection: Connection, recent: Sequence[Any]) -> None:
-    """Count the starts of a model that had no limit until now: its provider counts them too."""
-    from sqlalchemy import false, func, insert, select
-
-    from daydreaming.store.schema import CallStart, LLMCall
-
-    columns = ("call_id", "conn_id", "model_name", "stage", "cell_id", "queued_at", "start_at", "tokens")
-    query = select(
-        LLMCall.call_id,
-        LLMCall.conn_id,
-        LLMCall.model_name,
-        LLMCall.stage,
-        LLMCall.cell_id,
-        LLMCall.start_at,
-        LLMCall.start_at,
-        func.coalesce(LLMCall.prompt_tokens + LLMCall.completion_tokens, 0),
-        false(),
-    ).where(*recent, LLMCall.call_id.not_in(select(CallStart.call_id)))
-    connection.execute(insert(CallStart).from_select([*columns, "waiting"], query))
-
-
-def _ramp(rate: _Rate, count: int, now: float) -> list[float]:
-    if not rate.ramp_from:
-        rate.ramp_from = now
-    first = rate.ramp_count
-    rate.ramp_count += count
-    begin = max(now, rate.paused_until)
-    return [max(begin, rate.ramp_from + ramp_offset_s(k)) for k in range(first, first + count)]
-
-
-def _take_back(connection: Connection, orders: Sequence[StartOrder], now: float) -> dict[str, float]:
+def _take_back(
+    connection: Connection, key: tuple[str, str], orders: Sequence[StartOrder], now: float
+) -> dict[str, float]:
     """Give up unused starts of the same cells; since when each cell waits, by call."""
-    from sqlalchemy import delete, select
+    from sqlalchemy import delete, func, select
 
     from daydreaming.store.schema import CallStart
 
-    cells = {order.cell_id for order in orders}
-    unused = (CallStart.cell_id.in_(cells), CallStart.waiting.is_(True))
-    query = select(CallStart.stage, CallStart.cell_id, CallStart.queued_at).where(*unused)
-    since = {(stage, cell_id): queued_at for stage, cell_id, queued_at in connection.execute(query)}
-    if since:
-        connection.execute(delete(CallStart).where(*unused))
-    return {
-        order.call_id: min(order.queued_at or now, since.get((order.stage, order.cell_id), now))
-        for order in orders
-    }
+    mine = (CallStart.conn_id == key[0], CallStart.model_name == key[1], CallStart.waiting.is_(True))
+    last = connection.scalar(select(func.max(CallStart.queued_at)).where(*mine))
+    # Behind all that have asked, also where the clock stood still or was set back.
+    behind = max(now, (last or 0.0) + _TICK_S)
+    cells = {(order.stage, order.cell_id) for order in orders}
+    columns = (CallStart.call_id, CallStart.stage, CallStart.cell_id, CallStart.queued_at)
+    unused = (CallStart.cell_id.in_({cell_id for _, cell_id in cells}), CallStart.waiting.is_(True))
+    given_up: list[str] = []
+    since: dict[tuple[str, str], float] = {}
+    for call_id, stage, cell_id, queued_at in connection.execute(select(*columns).where(*unused)):
+        if (stage, cell_id) in cells:
+            given_up.append(call_id)
+            since[stage, cell_id] = min(queued_at, since.get((stage, cell_id), queued_at))
+    if given_up:
+        connection.execute(delete(CallStart).where(CallStart.call_id.in_(given_up)))
+    queued: dict[str, float] = {}
+    for number, order in enumerate(orders):
+        asked = order.queued_at or behind + number * _TICK_S
+        queued[order.call_id] = min(asked, since.get((order.stage, order.cell_id), asked))
+    return queued
 
 
-def _starts(
-    connection: Connection, key: tuple[str, str], now: float, limits: RateLimits
-) -> list[dict[str, Any]]:
+def _times(connection: Connection, call_ids: Sequence[str]) -> dict[str, float]:
+    """When those of these starts are that still wait."""
     from sqlalchemy import select
 
     from daydreaming.store.schema import CallStart
 
-    table = CallStart.__table__
+    unused = (CallStart.call_id.in_(call_ids), CallStart.waiting.is_(True))
+    rows = connection.execute(select(CallStart.call_id, CallStart.start_at).where(*unused))
+    return {row[0]: row[1] for row in rows}
+
+
+def _mark_sent(connection: Connection, call_ids: Sequence[str], now: float) -> None:
+    from sqlalchemy import update
+
+    from daydreaming.store.schema import CallStart, LLMCall
+
+    if call_ids:
+        change = update(CallStart).where(CallStart.call_id.in_(call_ids))
+        connection.execute(change.values(waiting=False, start_at=now))
+        connection.execute(update(LLMCall).where(LLMCall.call_id.in_(call_ids)).values(start_at=now))
+
+
+def _is_waited_for(connection: Connection, key: tuple[str, str], now: float) -> bool:
+    from sqlalchemy import select
+
+    from daydreaming.store.schema import CallStart
+
+    mine = (CallStart.conn_id == key[0], CallStart.model_name == key[1])
+    to_come = (CallStart.start_at > now - MISSED_S, CallStart.waiting.is_(True))
+    return connection.scalar(select(CallStart.call_id).where(*mine, *to_come).limit(1)) is not None
+
+
+def _starts(
+    connection: Connection,
+    key: tuple[str, str],
+    now: float,
+    limits: RateLimits,
+    missed: Collection[str] = (),
+) -> list[dict[str, Any]]:
+    """Starts that count and starts to come, in the order of their times; with ``missed``, those too."""
+    from sqlalchemy import and_, or_, select
+
+    from daydreaming.store.schema import CallStart
+
+    since = now - needed_history_s(limits)
+    counts = or_(
+        and_(CallStart.waiting.is_(False), CallStart.start_at > since),
+        and_(CallStart.waiting.is_(True), CallStart.start_at > now - MISSED_S),
+        CallStart.call_id.in_(missed),
+    )
     query = (
-        select(table)
-        .where(
-            CallStart.conn_id == key[0],
-            CallStart.model_name == key[1],
-            CallStart.start_at > now - needed_history_s(limits),
-        )
+        select(CallStart.__table__)
+        .where(CallStart.conn_id == key[0], CallStart.model_name == key[1], counts)
         .order_by(CallStart.start_at, CallStart.queued_at, CallStart.call_id)
     )
     return [dict(row) for row in connection.execute(query).mappings()]
@@ -368,10 +441,6 @@ def _split(
     return before, after
 
 
-def _history(rows: Iterable[Mapping[str, Any]]) -> list[Start]:
-    return [Start(row["start_at"], row["tokens"]) for row in rows]
-
-
 def _row(order: StartOrder, queued_at: float, start_at: float, now: float) -> dict[str, Any]:
     return {
         "call_id": order.call_id,
@@ -381,7 +450,7 @@ def _row(order: StartOrder, queued_at: float, start_at: float, now: float) -> di
         "cell_id": order.cell_id,
         "queued_at": queued_at,
         "start_at": start_at,
-        "tokens": order.tokens,
+        "tokens": min(order.tokens, MOST_TOKENS),
         "waiting": start_at > now + NOW_S,
     }
 
@@ -391,7 +460,8 @@ def _insert(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
 
     from daydreaming.store.schema import CallStart
 
-    connection.execute(insert(CallStart), [dict(row) for row in rows])
+    columns = CallStart.__table__.columns.keys()
+    connection.execute(insert(CallStart), [{name: row[name] for name in columns} for row in rows])
 
 
 def _move(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -399,42 +469,23 @@ def _move(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
 
     from daydreaming.store.schema import CallStart
 
-    if rows:
-        moved = [{"key": row["call_id"], "start_at": row["start_at"]} for row in rows]
+    moved = [{"key": row["call_id"], "start_at": row["start_at"]} for row in rows if row["is_moved"]]
+    if moved:
         connection.execute(update(CallStart).where(CallStart.call_id == bindparam("key")), moved)
 
 
-def _forget(connection: Connection, key: tuple[str, str], before: float) -> None:
-    from sqlalchemy import delete
+def _forget(connection: Connection, key: tuple[str, str], limits: RateLimits, now: float) -> None:
+    """Delete what changes no plan any more; who waits, or comes back, has a place to keep."""
+    from sqlalchemy import delete, or_
 
     from daydreaming.store.schema import CallStart
 
-    old = (CallStart.conn_id == key[0], CallStart.model_name == key[1], CallStart.start_at < before)
-    connection.execute(delete(CallStart).where(*old))
-
-
-def _lock_rate(connection: Connection, key: tuple[str, str]) -> _Rate:
-    from sqlalchemy import func, select
-
-    from daydreaming.store.schema import ModelRate
-
-    if connection.dialect.name == "postgresql":
-        connection.execute(select(func.pg_advisory_xact_lock(func.hashtext(f"{key[0]}\n{key[1]}"))))
-    fields = [getattr(ModelRate, name) for name in _Rate.__dataclass_fields__]
-    query = select(*fields).where(ModelRate.conn_id == key[0], ModelRate.model_name == key[1])
-    row = connection.execute(query).one_or_none()
-    if row is not None:
-        return _Rate(*row)
-    return _Rate(*key)
-
-
-def _save_rate(connection: Connection, rate: _Rate) -> None:
-    from dataclasses import asdict
-
-    from daydreaming.store.schema import ModelRate
-    from daydreaming.store.upsert import upsert
-
-    upsert(connection, ModelRate, [asdict(rate)])
+    old = or_(
+        CallStart.waiting.is_(False) & (CallStart.start_at < now - max(needed_history_s(limits), MINUTE_S)),
+        CallStart.start_at < now - DAY_S - MARGIN_S,
+    )
+    mine = (CallStart.conn_id == key[0], CallStart.model_name == key[1])
+    connection.execute(delete(CallStart).where(*mine, old))
 
 
 def _by_model(items: Sequence[Any]) -> Iterable[tuple[tuple[str, str], list[Any]]]:

@@ -63,13 +63,15 @@ async def model_limits(model: LLMModel) -> RateLimits:
     try:
         return RateLimits(**values)
     except InputError as error:
-        raise _refused_limits(model.conn_id, str(error)) from error
+        raise _refused_limits(model.conn_id, " ".join(error.problems)) from error
 
 
 async def _read_limits(conn_id: str) -> dict[str, Any]:
     from airflow.providers.common.compat.connection import get_async_connection
 
-    given = (await get_async_connection(conn_id)).extra_dejson.get("rate_limits") or {}
+    given = (await get_async_connection(conn_id)).extra_dejson.get("rate_limits")
+    if given is None:
+        return {}
     models = given.get("models", {}) if isinstance(given, dict) else None
     if not isinstance(models, dict) or not all(isinstance(own, dict) for own in models.values()):
         raise _refused_limits(conn_id, f"got {given!r}")
@@ -79,7 +81,7 @@ async def _read_limits(conn_id: str) -> dict[str, Any]:
     }
     if unknown:
         raise _refused_limits(conn_id, f"got {', '.join(sorted(unknown))}")
-    return given
+    return dict(given)
 
 
 def _refused_limits(conn_id: str, why: str) -> InputError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 import uuid
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -30,8 +31,10 @@ from daydreaming.triggers.llm import StartLater
 POLL_S = 2.0
 #: A wait that is longer (a daily quota) is not spent in the triggerer: the instance comes back.
 LONGEST_WAIT_S = 600.0
-#: A model with a token limit may have room earlier than was planned, once answers turn out shorter.
+#: A model with a token limit may have room earlier than was planned, once answers turn out shorter;
+#: any other when calls that were before it are given up.
 RECHECK_S = 5.0
+RECHECK_GIVEN_UP_S = 30.0
 #: English prose has about four characters per token; the answer's true count replaces the guess.
 _BYTES_PER_TOKEN = 4
 
@@ -115,7 +118,19 @@ class CallDesk:
         if error.usage is None and settlement.state == "failed":
             settlement = replace(settlement, cost_nanousd=0, cost_source="not billed")
         pause = self._pause(error, pause_for_s)
-        await self._end(CallEnd(settlement, failure=failure, pause=pause))
+        await self._end(
+            CallEnd(settlement, failure=failure, pause=pause, tokens=_tokens(usage), start=self._start())
+        )
+
+    async def back_off(self, seconds: float) -> None:
+        """Wait before a further attempt.
+
+        Raises:
+            StartLater: That is so long that the instance comes back for it.
+        """
+        if seconds > LONGEST_WAIT_S:
+            raise StartLater(datetime.now(UTC) + timedelta(seconds=seconds))
+        await asyncio.sleep(seconds)
 
     async def close(self) -> None:
         """Give back what is still held: after a refusal, a cancellation, a call that waits no longer."""
@@ -129,19 +144,20 @@ class CallDesk:
 
     async def _ask(self) -> Admission:
         self._call_id, self._is_sent = uuid.uuid4().hex, False
+        asked_at = time.monotonic()
         asked = self._writer.submit(admit_calls, self._order())
         try:
             admission = await asyncio.shield(asyncio.wrap_future(asked))
         except asyncio.CancelledError:
             # What is granted all the same is given back, once it is known.
-            end = CallEnd(self._unsent(), release=self._lease)
+            end = CallEnd(self._unsent(), release=self._lease, start=self._start())
             asked.add_done_callback(lambda _: self._writer.submit(end_calls, end))
             self._call_id = ""
             raise
         if admission.outcome == "held":
             self._call_id = ""
             return admission
-        self._keeper.hold(self._lease)
+        self._keeper.hold(self._lease, asked_at)
         if admission.outcome == "go":
             self._queued_at = admission.queued_at
         else:
@@ -166,7 +182,6 @@ class CallDesk:
             "budget_day": budget_day(now),
             "reserved_at": now,
         }
-        prompt_tokens = len(self._request.prompt.encode()) // _BYTES_PER_TOKEN
         return CallOrder(
             self._lease,
             Reservation(
@@ -174,17 +189,22 @@ class CallDesk:
                 reserved_nanousd(self._price, self._request),
                 None if cap is None else to_nanousd(cap),
             ),
-            StartOrder(
-                self._call_id,
-                call.model.conn_id,
-                call.model.model,
-                call.stage,
-                call.cell.cell_id,
-                prompt_tokens + self._request.max_tokens,
-                self._limits,
-                self._queued_at,
-            ),
+            self._start(),
             check_landed=self._check_landed,
+        )
+
+    def _start(self) -> StartOrder:
+        call = self._call
+        prompt_tokens = len(self._request.prompt.encode()) // _BYTES_PER_TOKEN
+        return StartOrder(
+            self._call_id,
+            call.model.conn_id,
+            call.model.model,
+            call.stage,
+            call.cell.cell_id,
+            prompt_tokens + self._request.max_tokens,
+            self._limits,
+            self._queued_at,
         )
 
     async def _wait(self, admission: Admission) -> None:
@@ -193,8 +213,8 @@ class CallDesk:
             if wait_s > LONGEST_WAIT_S:
                 await self._give_back(keep_start=True)
                 raise StartLater(datetime.now(UTC) + timedelta(seconds=wait_s))
-            await asyncio.sleep(min(wait_s, RECHECK_S) if self._limits.tpm else wait_s)
-            wait_s = await self._writer.run(confirm_starts, self._call_id)
+            await asyncio.sleep(min(wait_s, RECHECK_S if self._limits.tpm else RECHECK_GIVEN_UP_S))
+            wait_s = await self._writer.run(confirm_starts, self._start())
 
     async def _store(self, answer: Answer, started_at: datetime, ended_at: datetime) -> None:
         def store() -> dict[str, Any]:
@@ -211,14 +231,14 @@ class CallDesk:
         usage = Usage(answer.prompt_tokens, answer.completion_tokens, answer.cost_usd)
         settlement = self._settlement("answered", usage, ended_at)
         settlement = replace(settlement, upstream_provider=answer.upstream_provider or None)
-        tokens = (usage.prompt_tokens or 0) + (usage.completion_tokens or 0)
         await self._end(
             CallEnd(
                 settlement,
                 release=self._lease,
                 response=(self._call.stage, row),
                 pause=self._pause(None, None),
-                tokens=tokens if self._limits.tpm else None,
+                tokens=_tokens(usage),
+                start=self._start(),
             )
         )
         self._keeper.drop(self._lease)
@@ -266,7 +286,12 @@ class CallDesk:
         settlement = self._unsent()
         if settlement and self._is_sent:
             settlement = replace(settlement, state="unknown")
-        await self._end(CallEnd(settlement, release=self._lease, keep_start=keep_start))
+        await self._end(CallEnd(settlement, release=self._lease, keep_start=keep_start, start=self._start()))
+
+
+def _tokens(usage: Usage) -> int | None:
+    """What counts against a limit on tokens; None where the provider does not say."""
+    return (usage.prompt_tokens or 0) + (usage.completion_tokens or 0) or None
 
 
 def _state_of(error: LLMError) -> CallState:

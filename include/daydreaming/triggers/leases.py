@@ -22,9 +22,12 @@ class LeaseKeeper:
         self._held: dict[Lease, float] = {}
         self._task: asyncio.Task[None] | None = None
 
-    def hold(self, lease: Lease) -> None:
-        """Keep a lease that was just taken or renewed."""
-        self._held[lease] = time.monotonic()
+    def hold(self, lease: Lease, since: float) -> None:
+        """Keep a lease that was taken or renewed; ``since``: when that was asked for (``time.monotonic``).
+
+        When the answer came does not count: this process may have been stopped in between.
+        """
+        self._held[lease] = since
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._keep())
 
@@ -54,11 +57,13 @@ class LeaseKeeper:
                 log.warning("Could not renew %d leases: %s", len(leases), error)
                 continue
             for lease in leases:
+                if lease not in self._held:
+                    continue  # given back meanwhile
                 if lease in lost:
                     log.warning("Lost the lease on %s", lease.cell_id)
                     self.drop(lease)
-                elif lease in self._held:
-                    self._held[lease] = asked
+                else:
+                    self._held[lease] = max(asked, self._held[lease])
 
 
 _keepers: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[GroupWriter, LeaseKeeper]] = WeakKeyDictionary()

@@ -170,7 +170,7 @@ class LLMCallTrigger(BaseTrigger):
         if after_s is None:
             raise error
         self.log.warning("Attempt %d of %d failed, next in %.1f s: %s", attempt, attempts, after_s, error)
-        await asyncio.sleep(after_s)
+        await desk.back_off(after_s)
 
 
 @dataclass(frozen=True)

@@ -6,15 +6,46 @@ import pytest
 from sqlalchemy import Engine
 
 from daydreaming.settings import Settings
-from daydreaming.store.database import engine_for
+from daydreaming.store.database import engine_for, writing_engine
 from daydreaming.store.migrate import upgrade_database
 
 
-@pytest.fixture(params=["sqlite"])
-def results_settings(request, tmp_path) -> Settings:
-    """Settings of an empty results database; each kind that is supported is a parameter."""
-    assert request.param == "sqlite"
-    return Settings(tmp_path / "inputs", tmp_path / "data")
+class Clock:
+    """The limiter's clock, which stands still until a test moves it."""
+
+    def __init__(self) -> None:
+        self.now = 1_772_366_400.0
+
+    def __call__(self, _connection: object) -> float:
+        return self.now
+
+    def forward(self, seconds: float) -> None:
+        """Let time pass."""
+        self.now += seconds
+
+
+@pytest.fixture
+def clock(monkeypatch) -> Clock:
+    """The clock of the limiter and of the leases."""
+    made = Clock()
+    for module in ("limiter", "admission"):
+        monkeypatch.setattr(f"daydreaming.store.{module}.limiter_clock", made)
+    return made
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def results_settings(request, tmp_path) -> Iterator[Settings]:
+    """Settings of an empty results database; each kind that is supported is a parameter.
+
+    PostgreSQL's has its tables already: a copy of a migrated one.
+    """
+    settings = Settings(tmp_path / "inputs", tmp_path / "data")
+    if request.param == "sqlite":
+        yield settings
+        return
+    template = request.getfixturevalue("migrated_template")
+    with request.getfixturevalue("postgres").database(template) as uri:
+        yield Settings(settings.inputs_root, settings.data_root, results_conn=uri)
 
 
 @pytest.fixture
@@ -22,5 +53,13 @@ def results_engine(results_settings) -> Iterator[Engine]:
     """The engine of a migrated, empty results database."""
     upgrade_database(results_settings)
     engine = engine_for(results_settings)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def writing(results_settings, results_engine) -> Iterator[Engine]:
+    """The engine whose transactions take the write lock when they begin."""
+    engine = writing_engine(results_settings)
     yield engine
     engine.dispose()

@@ -23,7 +23,7 @@ SECRET = "hunter2hunter2"
 JSON = {"conn_type": "postgres", "host": "db", "schema": "results"}
 
 #: The newest file of store/migrations/versions.
-LATEST = "0002"
+LATEST = "0003"
 
 
 def settings_with(connection: str) -> Settings:
@@ -104,6 +104,7 @@ def test_without_a_connection_it_is_sqlite_in_the_data_root_whatever_that_is_cal
     assert {path.name for path in tmp_path.iterdir()} == {name}
 
 
+@pytest.mark.parametrize("results_settings", ["sqlite"], indirect=True)
 def test_sqlite_is_in_wal_mode(results_engine):
     with results_engine.connect() as connection:
         assert connection.scalar(text("PRAGMA journal_mode")) == "wal"
