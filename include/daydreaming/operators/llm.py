@@ -19,10 +19,11 @@ from daydreaming.errors import DaydreamingError, EssayParseError
 from daydreaming.pipeline.call import (
     CellCall,
     build_request,
+    find_cell,
+    is_open,
     open_call,
     record_failure,
     settle_stored,
-    write_prompt,
 )
 from daydreaming.settings import Settings
 from daydreaming.triggers.llm import LLMCallTrigger
@@ -54,18 +55,17 @@ class LLMCallOperator(BaseOperator):
         self._cell_id = ""
 
     def execute(self, context: Context) -> None:
-        """Succeed where the answer is stored; else write the prompt and defer."""
+        """Succeed where the answer is stored; else defer: the trigger writes the prompt and calls."""
         run_id, map_index = str(context["run_id"]), int(context["ti"].map_index or 0)
         try:
-            if self._is_settled(self._open_call(context)):
+            if not self._is_open(context) and self._is_settled(self._find_call(run_id, context["ti"])):
                 return
         except EssayParseError as error:
             raise AirflowSkipException(str(error)) from None
         except DaydreamingError as error:
             raise AirflowFailException(str(error)) from None
         self.defer(
-            trigger=LLMCallTrigger(run_id, self.stage, map_index, is_prepared=True),
-            method_name=self.execute_complete.__name__,
+            trigger=LLMCallTrigger(run_id, self.stage, map_index), method_name=self.execute_complete.__name__
         )
 
     def resume_execution(
@@ -73,7 +73,7 @@ class LLMCallOperator(BaseOperator):
     ) -> None:
         """Come back from the trigger, with a failure or for later: under the label that it had."""
         try:
-            self._open_call(context)
+            self._is_open(context)
         except DaydreamingError as error:
             # What the trigger sends is why the task fails; this only costs the label.
             self.log.warning("No label: %s", error)
@@ -96,15 +96,21 @@ class LLMCallOperator(BaseOperator):
     def _find_call(self, run_id: str, ti: Any) -> CellCall:
         return open_call(Settings.from_env(), run_id, self.stage, int(ti.map_index or 0))
 
-    def _open_call(self, context: Context) -> CellCall:
-        """Look up the cell, and keep its ID as the label; what the instance has already is not sent."""
+    def _is_open(self, context: Context) -> bool:
+        """Whether nothing but the call is left to do; keeps the cell's ID as the label.
+
+        That of most instances can be told from the plan and the files' names: rendering the prompt
+        here too would be a tenth of what the worker costs.
+        """
         ti: Any = context["ti"]
-        call = self._find_call(str(context["run_id"]), ti)
-        self._cell_id = ti.rendered_map_index = call.cell.cell_id
-        return call
+        settings = Settings.from_env()
+        cell = find_cell(settings, str(context["run_id"]), self.stage, int(ti.map_index or 0))
+        # What the instance has already is not sent.
+        self._cell_id = ti.rendered_map_index = cell.cell_id
+        self.log.info("%s: %s", self.stage, cell.cell_id)
+        return is_open(settings, cell)
 
     def _is_settled(self, call: CellCall) -> bool:
-        self.log.info("%s: %s", self.stage, call.cell.cell_id)
         try:
             request = build_request(call)
             if settle_stored(call, request):
@@ -115,7 +121,6 @@ class LLMCallOperator(BaseOperator):
         except DaydreamingError as error:
             record_failure(call, error, attempt=0, final=True, now=datetime.now(UTC))
             raise
-        write_prompt(call, request)
         return False
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> None:  # noqa: ARG002 - Airflow's signature

@@ -104,6 +104,26 @@ def open_call(settings: Settings, run_id: str, stage: Stage, map_index: int) -> 
     return CellCall(settings, run, frozen_inputs(settings.data_root, run), cell, concept_ids)
 
 
+def find_cell(settings: Settings, run_id: str, stage: Stage, map_index: int) -> PlannedCell:
+    """Which cell a mapped instance means.
+
+    Raises:
+        StoreError: The plan has no such instance.
+    """
+    return read_call(engine_for(settings), run_id, stage, map_index)[1]
+
+
+def is_open(settings: Settings, cell: PlannedCell) -> bool:
+    """Whether a cell has no answer, nor one in the archive, and an evaluation's generation has one.
+
+    Told from the names of files alone; where it is False, a closer look is needed.
+    """
+    files = DataRoot(settings.data_root)
+    if files.is_answered(cell.stage, cell.cell_id) or files.has_archived(cell.stage, cell.cell_id):
+        return False
+    return cell.stage == "generation" or files.is_answered("generation", cell.generation_task_id)
+
+
 def open_call_of_plan(settings: Settings, run_id: str, stage: Stage, map_index: int) -> CellCall:
     """The same, for processes that make many calls: a run's plan is read once and kept.
 

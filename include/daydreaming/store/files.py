@@ -121,6 +121,10 @@ class DataRoot:
         folder = self.path / "archive" / _STAGE_FOLDERS[stage] / cell_id
         return folder / f"{request_hash or 'unknown'}.txt"
 
+    def has_archived(self, stage: Stage, cell_id: str) -> bool:
+        """Whether stale answers of a cell are kept."""
+        return self.archived(stage, cell_id, "").parent.exists()
+
     def relative(self, path: Path) -> str:
         """``path`` as tables name it: below the data root, with forward slashes."""
         return path.relative_to(self.path).as_posix()

@@ -8,7 +8,6 @@ import pytest
 from airflow.sdk.exceptions import (
     AirflowException,
     AirflowFailException,
-    AirflowSkipException,
     TaskDeferred,
 )
 
@@ -45,7 +44,7 @@ def execute(stage="generation", index=ESSAY_FREE, run_id="run-1"):
     return operator(stage).execute(context)
 
 
-def test_without_an_answer_the_prompt_is_written_and_the_task_defers(engine, files):
+def test_without_an_answer_the_task_defers_and_leaves_the_prompt_to_the_trigger(engine, files):
     with pytest.raises(TaskDeferred) as deferred:
         execute()
     assert type(deferred.value.trigger) is LLMCallTrigger
@@ -53,11 +52,11 @@ def test_without_an_answer_the_prompt_is_written_and_the_task_defers(engine, fil
         "run_id": "run-1",
         "stage": "generation",
         "map_index": ESSAY_FREE,
-        "is_prepared": True,
+        "is_prepared": False,
     }
     assert deferred.value.method_name == "execute_complete"
     cell = read_call(engine, "run-1", "generation", ESSAY_FREE)[1].cell_id
-    assert "Economic moat" in files.prompt("generation", cell).read_text()
+    assert not files.prompt("generation", cell).exists()
     assert not files.is_answered("generation", cell)
 
 
@@ -94,11 +93,19 @@ def test_an_evaluation_without_its_generation_fails_for_good_and_names_it(engine
     assert (failure["stage"], failure["attempt"]) == ("evaluation", 0)
 
 
-def test_an_evaluation_of_an_answer_without_essay_is_skipped(engine, settings):
+def test_an_evaluation_of_an_answer_without_essay_is_left_to_the_trigger_which_skips_it(engine, settings):
     answer_call(settings, "run-1", "generation", TAGS_FREE, "no tags in here")
-    with pytest.raises(AirflowSkipException, match="has no essay to judge"):
+    with pytest.raises(TaskDeferred):
         execute("evaluation", RIGOR_OF_TAGS_FREE)
     assert read_failures(engine, "demo") == []
+
+
+def test_an_archived_answer_is_brought_back_without_a_trigger(engine, settings, files):
+    cell = answer_call(settings, "run-1", "generation", ESSAY_FREE).cell.cell_id
+    record = files.read_provenance("generation", cell)
+    files.archive_response("generation", cell, record["request_hash"])
+    assert execute() is None
+    assert files.is_answered("generation", cell)
 
 
 @pytest.mark.parametrize(
