@@ -172,8 +172,17 @@ def run_stage(bench: Bench, dag_id: str, task_id: str, conf: Mapping[str, object
         time.sleep(1)
     if states != {"success"}:
         raise SystemExit(f"{task_id} ended with {sorted(map(str, states))}; look into it with --keep")
-    bench.client.request("PATCH", address, json={"state": "success"})
+    _end_run(bench, address)
     return rate(bench.home, dag_id, run_id, task_id)
+
+
+def _end_run(bench: Bench, address: str) -> None:
+    """Mark a run as done; where the scheduler is at its instances too, Airflow fails and is asked again."""
+    for _ in range(10):
+        if bench.client.send("PATCH", address, json={"state": "success"}).status_code == 200:
+            return
+        time.sleep(1)
+    raise SystemExit(f"Airflow does not end the run at {address}")
 
 
 def _states(home: Home, dag_id: str, run_id: str, task_id: str) -> set[str | None]:
