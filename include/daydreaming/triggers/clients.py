@@ -69,17 +69,14 @@ async def model_limits(model: LLMModel) -> RateLimits:
 async def _read_limits(conn_id: str) -> dict[str, Any]:
     from airflow.providers.common.compat.connection import get_async_connection
 
-    given = (await get_async_connection(conn_id)).extra_dejson.get("rate_limits")
+    given: dict[str, Any] | None = (await get_async_connection(conn_id)).extra_dejson.get("rate_limits")
     if given is None:
         return {}
     models = given.get("models", {}) if isinstance(given, dict) else None
     if not isinstance(models, dict) or not all(isinstance(own, dict) for own in models.values()):
         raise _refused_limits(conn_id, f"got {given!r}")
-    unknown = {name for own in ({**given, "models": 0}, *models.values()) for name in own} - {
-        *_LIMITS,
-        "models",
-    }
-    if unknown:
+    names = [name for own in models.values() for name in own] + [name for name in given if name != "models"]
+    if unknown := {*names} - {*_LIMITS}:
         raise _refused_limits(conn_id, f"got {', '.join(sorted(unknown))}")
     return dict(given)
 

@@ -108,8 +108,13 @@ class CallDesk:
         self._storing = asyncio.ensure_future(self._store(answer, started_at, ended_at))
         await asyncio.shield(self._storing)
 
-    async def failed(self, error: LLMError, *, final: bool, pause_for_s: float | None) -> None:
-        """Record a failed attempt; ``pause_for_s`` is for everyone, where the provider named no time."""
+    async def failed(self, error: LLMError, *, final: bool, pause_for_s: float | None) -> float:
+        """Record a failed attempt; ``pause_for_s`` is for everyone, where the provider named no time.
+
+        Returns:
+            Seconds for which nobody calls the model; 0 where it does not pause. Who asks again at once
+            waits for that too, and goes before all who asked later.
+        """
         now = datetime.now(UTC)
         failure = failure_row(self._call, error, attempt=self._attempt, final=final, now=now)
         usage = error.usage or Usage()
@@ -121,6 +126,7 @@ class CallDesk:
         await self._end(
             CallEnd(settlement, failure=failure, pause=pause, tokens=_tokens(usage), start=self._start())
         )
+        return pause.wait_s if pause else 0.0
 
     async def back_off(self, seconds: float) -> None:
         """Wait before a further attempt.

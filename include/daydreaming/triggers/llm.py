@@ -163,14 +163,15 @@ class LLMCallTrigger(BaseTrigger):
         attempts = call.settings.call_attempts
         decision = decide_retry(error, attempt=attempt, max_attempts=attempts, jitter=_jitter())
         after_s = None if isinstance(decision, GiveUp) else decision.after_s
-        await desk.failed(error, final=after_s is None, pause_for_s=after_s or BACKOFF_BASE_S)
+        pause_s = await desk.failed(error, final=after_s is None, pause_for_s=after_s or BACKOFF_BASE_S)
         if error.status in _KEY_REFUSED:
             # The next call reads the connection anew: its key may have been corrected.
             forget_client(call.model.conn_id)
         if after_s is None:
             raise error
         self.log.warning("Attempt %d of %d failed, next in %.1f s: %s", attempt, attempts, after_s, error)
-        await desk.back_off(after_s)
+        if pause_s < BACKOFF_BASE_S:
+            await desk.back_off(after_s)
 
 
 @dataclass(frozen=True)

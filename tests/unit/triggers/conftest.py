@@ -6,7 +6,10 @@ import pytest
 
 from daydreaming.llm.simulator import SimulatorConfig, SimulatorProcess
 from daydreaming.settings import Settings
-from tests.support.experiments import make_settings
+from daydreaming.store.database import engine_for
+from daydreaming.store.files import DataRoot
+from daydreaming.triggers import desk
+from tests.support.experiments import make_settings, planned_run
 
 KEY = "sk-very-secret-0123456789"
 CALM = SimulatorConfig(seed=5, api_key=KEY, retry_after_s=0)
@@ -36,8 +39,8 @@ def simulator(simulator_process):
 def connect(monkeypatch):
     """Define an Airflow connection of type openai, as a deployment does it."""
 
-    def define(host, conn_id="openrouter_default", password=KEY):
-        value = json.dumps({"conn_type": "openai", "host": host, "password": password})
+    def define(host, conn_id="openrouter_default", password=KEY, **extra):
+        value = json.dumps({"conn_type": "openai", "host": host, "password": password, "extra": extra})
         monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", value)
 
     return define
@@ -52,3 +55,29 @@ def settings(tmp_path, monkeypatch) -> Settings:
     monkeypatch.setenv("DAYDREAMING_CALL_ATTEMPTS", "2")
     monkeypatch.setenv("DAYDREAMING_CALL_TIMEOUT_S", "20")
     return made
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    """No call waits for long before it asks again."""
+    monkeypatch.setattr(desk, "POLL_S", 0.02)
+    monkeypatch.setattr("daydreaming.llm.retry.BACKOFF_BASE_S", 0.01)
+
+
+@pytest.fixture
+def connected(connect, simulator):
+    """The connection of the models, to the simulator."""
+    connect(simulator.base_url)
+
+
+@pytest.fixture
+def engine(settings):
+    """The results database, with a run that is planned."""
+    planned_run(settings)
+    return engine_for(settings)
+
+
+@pytest.fixture
+def files(settings):
+    """The data root."""
+    return DataRoot(settings.data_root)

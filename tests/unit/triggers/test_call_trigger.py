@@ -11,65 +11,28 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from airflow.serialization.encoders import encode_trigger
 from airflow.serialization.serialized_objects import BaseSerialization
-from airflow.triggers.base import TaskSkippedEvent, TaskSuccessEvent, TriggerEvent
+from airflow.triggers.base import TaskSkippedEvent, TaskSuccessEvent
 
 from daydreaming.llm.simulator import answer_for, score_for
 from daydreaming.store.claims import claim_cell, release_cell
 from daydreaming.store.database import engine_for
-from daydreaming.store.files import DataRoot
-from daydreaming.store.plans import read_call
 from daydreaming.store.results import read_failures, read_responses
 from daydreaming.triggers import desk, llm
 from daydreaming.triggers.llm import LLMCallTrigger
 from tests.support.experiments import edit_input, planned_run
+from tests.support.trigger_runs import (
+    RIGOR_OF_ESSAY_FREE,
+    RIGOR_OF_TAGS_FREE,
+    TAGS_FREE,
+    cell_id,
+    drive,
+    events_of,
+    failure_of,
+    until,
+)
 from tests.unit.triggers.conftest import KEY
 
-# Map indices of the plan of `demo`: essay×free, essay×paid, tags×free, tags×paid; each has four
-# evaluations: rigor×free, rigor×judge, style×free, style×judge.
-ESSAY_FREE, TAGS_FREE = 0, 2
-RIGOR_OF_ESSAY_FREE, RIGOR_OF_TAGS_FREE = 0, 8
-
-
-@pytest.fixture(autouse=True)
-def _impatient(monkeypatch):
-    monkeypatch.setattr(desk, "POLL_S", 0.02)
-    monkeypatch.setattr("daydreaming.llm.retry.BACKOFF_BASE_S", 0.01)
-
-
-@pytest.fixture(autouse=True)
-def _connected(connect, simulator):
-    connect(simulator.base_url)
-
-
-@pytest.fixture
-def engine(settings):
-    planned_run(settings)
-    return engine_for(settings)
-
-
-@pytest.fixture
-def files(settings):
-    return DataRoot(settings.data_root)
-
-
-async def events_of(stage="generation", index=ESSAY_FREE, run_id="run-1"):
-    async with asyncio.timeout(30):  # less than a lease: a claim that is never given back fails the test
-        return [event async for event in LLMCallTrigger(run_id, stage, index).run()]
-
-
-def drive(stage="generation", index=ESSAY_FREE, run_id="run-1") -> TriggerEvent:
-    [event] = asyncio.run(events_of(stage, index, run_id))
-    return event
-
-
-def failure_of(event):
-    assert type(event) is TriggerEvent
-    assert event.payload["status"] == "failed"
-    return event.payload["error_class"], event.payload["transient"], event.payload["message"]
-
-
-def cell_id(engine, stage="generation", index=ESSAY_FREE):
-    return read_call(engine, "run-1", stage, index)[1].cell_id
+pytestmark = pytest.mark.usefixtures("impatient", "connected")
 
 
 def test_the_trigger_comes_back_from_airflows_serialisation_as_it_was():
@@ -252,12 +215,6 @@ def test_two_triggers_for_one_cell_make_one_call(engine, settings, simulator):
     assert claim_cell(engine, "generation", cell_id(engine), "next", datetime.now(UTC))
 
 
-async def until(condition):
-    async with asyncio.timeout(20):
-        while not await asyncio.to_thread(condition):  # noqa: ASYNC110 - what is awaited is in another process
-            await asyncio.sleep(0.01)
-
-
 def test_a_call_that_is_cancelled_gives_its_claim_back(engine, files, simulator):
     simulator.control(latency_s=15)
     cell = cell_id(engine)
@@ -323,9 +280,9 @@ def test_an_answer_that_was_paid_for_is_stored_though_the_task_is_killed_meanwhi
         task = asyncio.create_task(events_of())
         await until(storing.is_set)
         task.cancel()
+        killed.set()
         with pytest.raises(asyncio.CancelledError):
             await task
-        killed.set()
 
     asyncio.run(cancelled())  # waits for its threads
     assert files.is_answered("generation", cell)

@@ -5,8 +5,10 @@ import asyncio
 import pytest
 
 from daydreaming.errors import InputError
+from daydreaming.inputs.records import LLMModel
+from daydreaming.llm.limits import RateLimits
 from daydreaming.triggers import clients
-from daydreaming.triggers.clients import forget_client, missing_connection, shared_client
+from daydreaming.triggers.clients import forget_client, missing_connection, model_limits, shared_client
 
 KEY = "sk-very-secret-0123456789"
 HOST = "http://127.0.0.1:1/v1"
@@ -93,3 +95,124 @@ def test_only_openrouter_has_a_key_of_its_own_to_set():
     assert "Set OPENROUTER_API_KEY" in missing_connection("openrouter_default")
     assert "--llm local" in missing_connection("local_llm")
     assert missing_connection("mine").startswith("Airflow connection 'mine' is not defined. Define it in")
+
+
+# --- limits
+
+
+def model(**fields):
+    known = {
+        "id": "m",
+        "model": "prov/m",
+        "provider": "openrouter",
+        "display_name": "M",
+        "for_generation": True,
+        "for_evaluation": True,
+        "specialization": "",
+        "conn_id": "one",
+        "pool": "llm_paid",
+    }
+    return LLMModel(**{**known, **fields})
+
+
+def limits_of(**fields):
+    return asyncio.run(model_limits(model(**fields)))
+
+
+@pytest.mark.parametrize(
+    ("rate_limits", "fields", "expected"),
+    [
+        (None, {}, RateLimits()),
+        ({}, {}, RateLimits()),
+        (None, {"rpm": 5, "tpm": 6, "rpd": 7}, RateLimits(rpm=5, tpm=6, rpd=7)),
+        # The connection's own, for all its models.
+        ({"rpm": 10, "burst": 2}, {}, RateLimits(rpm=10, burst=2)),
+        # llm_models.csv goes before the connection, field by field.
+        ({"rpm": 10, "tpm": 20, "rpd": 30}, {"rpm": 5}, RateLimits(rpm=5, tpm=20, rpd=30)),
+        # A model's own go before those for all.
+        (
+            {"rpm": 10, "tpm": 20, "models": {"prov/m": {"rpm": 1, "burst": 1}}},
+            {},
+            RateLimits(rpm=1, tpm=20, burst=1),
+        ),
+        ({"rpm": 10, "models": {"prov/m": {"rpm": 1}}}, {"rpm": 5}, RateLimits(rpm=5)),
+        ({"rpm": 10, "models": {"prov/other": {"rpm": 1}}}, {}, RateLimits(rpm=10)),
+        # By the provider's name, and not by the ID of the row.
+        ({"models": {"m": {"rpm": 1}}}, {}, RateLimits()),
+        # Null is as if it were not there.
+        ({"rpm": None, "models": {"prov/m": {"tpm": None}}}, {"rpd": 3}, RateLimits(rpd=3)),
+    ],
+)
+def test_limits_come_from_the_row_then_from_the_connections_model_then_from_the_connection(
+    connect, rate_limits, fields, expected
+):
+    connect(HOST, "one", rate_limits=rate_limits)
+    assert limits_of(**fields) == expected
+
+
+def test_a_connection_without_an_extra_has_no_limits(connect):
+    connect(HOST, "one")
+    assert limits_of() == RateLimits()
+
+
+@pytest.mark.parametrize(
+    ("rate_limits", "got"),
+    [
+        ("20", "got '20'"),
+        (20, "got 20"),
+        (0, "got 0"),
+        (False, "got False"),
+        ("", "got ''"),
+        ([], r"got \[\]"),
+        ([{"rpm": 1}], r"got \[\{'rpm': 1\}\]"),
+        ({"models": None}, "got {'models': None}"),
+        ({"models": []}, "got {'models': "),
+        ({"models": {"prov/m": 5}}, "got {'models': "),
+        ({"rps": 1}, "got rps"),
+        ({"models": {"prov/other": {"rpx": 1, "rpm": 1}}}, "got rpx"),
+        ({"models": {"prov/m": {"models": {}}}}, "got models"),
+        ({"rpm": "20"}, "rpm must be a whole number, 1 or more; got '20'"),
+        ({"rpm": 0}, "rpm must be a whole number, 1 or more; got 0"),
+        ({"rpm": 1.5}, "got 1.5"),
+        ({"rpm": True}, "got True"),
+        ({"tpm": -1, "burst": 0}, "tpm must .* got -1.* burst must .* got 0"),
+        ({"models": {"prov/m": {"rpd": "x"}}}, "rpd must .* got 'x'"),
+    ],
+)
+def test_limits_that_cannot_be_read_are_one_clear_line(connect, rate_limits, got):
+    connect(HOST, "one", rate_limits=rate_limits)
+    with pytest.raises(
+        InputError, match=f"^Airflow connection 'one': rate_limits in its extra must .*({got})"
+    ) as told:
+        limits_of()
+    assert len(told.value.problems) == 1
+    assert "\n" not in str(told.value)
+    assert KEY not in str(told.value)
+
+
+def test_limits_are_read_anew_with_the_client(connect):
+    async def ask():
+        connect(HOST, "one", rate_limits={"rpm": 1})
+        first = await model_limits(model())
+        connect(HOST, "one", rate_limits={"rpm": 2})
+        forget_client("one")
+        return first, await model_limits(model())
+
+    assert asyncio.run(ask()) == (RateLimits(rpm=1), RateLimits(rpm=2))
+
+
+def test_limits_that_were_mended_are_taken_by_the_next_call(connect):
+    async def ask():
+        connect(HOST, "one", rate_limits={"rpm": -1, "rps": 3})
+        with pytest.raises(InputError, match="got rps"):
+            await model_limits(model())
+        connect(HOST, "one", rate_limits={"rpm": 3})
+        return await model_limits(model())
+
+    assert asyncio.run(ask()) == RateLimits(rpm=3)
+
+
+def test_connections_have_limits_of_their_own(connect):
+    connect(HOST, "one", rate_limits={"rpm": 1})
+    connect(HOST, "two", rate_limits={"rpm": 2})
+    assert (limits_of(), limits_of(conn_id="two")) == (RateLimits(rpm=1), RateLimits(rpm=2))
