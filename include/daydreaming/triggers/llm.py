@@ -64,24 +64,17 @@ class LLMCallTrigger(BaseTrigger):
         run_id: The run whose plan holds the cell.
         stage: ``generation`` or ``evaluation``.
         map_index: The cell's place in the plan.
-        is_prepared: The operator has looked in the store and written the prompt.
     """
 
-    def __init__(self, run_id: str, stage: Stage, map_index: int | str, is_prepared: bool = False) -> None:
+    def __init__(self, run_id: str, stage: Stage, map_index: int | str) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.run_id = run_id
         self.stage: Stage = stage
         self.map_index = map_index
-        self.is_prepared = is_prepared
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Class path and arguments, as Airflow keeps them."""
-        arguments = {
-            "run_id": self.run_id,
-            "stage": self.stage,
-            "map_index": self.map_index,
-            "is_prepared": self.is_prepared,
-        }
+        arguments = {"run_id": self.run_id, "stage": self.stage, "map_index": self.map_index}
         return "daydreaming.triggers.llm.LLMCallTrigger", arguments
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
@@ -89,9 +82,7 @@ class LLMCallTrigger(BaseTrigger):
         unblock_logs()
         began, failure = time.monotonic(), None
         try:
-            prepared = await asyncio.to_thread(
-                _prepare, self.run_id, self.stage, int(self.map_index), is_prepared=self.is_prepared
-            )
+            prepared = await asyncio.to_thread(_prepare, self.run_id, self.stage, int(self.map_index))
             await self._answer(prepared)
         except EssayParseError as error:
             self.log.warning("Skipped: %s", error)
@@ -183,7 +174,7 @@ class _Prepared:
     error: DaydreamingError | None = None
 
 
-def _prepare(run_id: str, stage: Stage, map_index: int, *, is_prepared: bool) -> _Prepared:
+def _prepare(run_id: str, stage: Stage, map_index: int) -> _Prepared:
     call = open_call_of_plan(Settings.from_env(), run_id, stage, map_index)
     # The first look-up in the price list takes long: made here, in a thread, it holds up no event loop.
     model_price(call.model)
@@ -191,8 +182,7 @@ def _prepare(run_id: str, stage: Stage, map_index: int, *, is_prepared: bool) ->
         request = build_request(call)
         if settle_stored(call, request):
             return _Prepared(call)
-        if not is_prepared:
-            write_prompt(call, request)
+        write_prompt(call, request)
     except DaydreamingError as error:
         return _Prepared(call, error=error)
     return _Prepared(call, request)

@@ -52,7 +52,6 @@ def test_without_an_answer_the_task_defers_and_leaves_the_prompt_to_the_trigger(
         "run_id": "run-1",
         "stage": "generation",
         "map_index": ESSAY_FREE,
-        "is_prepared": False,
     }
     assert deferred.value.method_name == "execute_complete"
     cell = read_call(engine, "run-1", "generation", ESSAY_FREE)[1].cell_id
@@ -178,6 +177,5 @@ def test_an_operator_that_starts_in_the_triggerer_names_the_same_trigger():
     assert arguments.trigger_cls == LLMCallTrigger("r", "generation", 0).serialize()[0]
     assert LLMCallTrigger(**arguments.trigger_kwargs).serialize()[1] == {
         **arguments.trigger_kwargs,
-        "is_prepared": False,
     }
     assert arguments.next_method == LLMCallOperator.execute_complete.__name__

@@ -46,7 +46,7 @@ def test_the_trigger_comes_back_from_airflows_serialisation_as_it_was():
 
 def test_nothing_but_names_travels_in_the_trigger():
     _, kwargs = LLMCallTrigger("run-1", "generation", 3).serialize()
-    assert kwargs == {"run_id": "run-1", "stage": "generation", "map_index": 3, "is_prepared": False}
+    assert kwargs == {"run_id": "run-1", "stage": "generation", "map_index": 3}
 
 
 def test_a_call_ends_the_task_and_leaves_files_and_rows(engine, files, simulator):
