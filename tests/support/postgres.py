@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import pwd
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -15,11 +17,14 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Self
 
+import psutil
 import psycopg2
 
 _START_TIMEOUT_S = 60.0
 _STOP_TIMEOUT_S = 30.0
 _SUPERUSER = "postgres"
+_PREFIX = "daydreaming-pg-"
+_PR_SET_PDEATHSIG = 1
 #: Nothing has to outlast a crash; many engines are open at once.
 _OPTIONS = ("fsync=off", "full_page_writes=off", "autovacuum=off", "max_connections=300")
 #: In memory a database, of some hundred files, is made in a tenth of the time.
@@ -36,8 +41,7 @@ class PostgresServer:
 
     def __init__(self) -> None:
         # Not pytest's folder: that is closed to other users, and too long for a socket.
-        self._folder = Path(tempfile.mkdtemp(prefix="daydreaming-pg-"))
-        self._data = Path(tempfile.mkdtemp(prefix="daydreaming-pg-", dir=_memory()))
+        self._folder, self._data = _make_folder(None), _make_folder(_memory())
         self._user = _unprivileged_user()
         self._server: subprocess.Popen[bytes] | None = None
         self._databases = 0
@@ -94,6 +98,7 @@ class PostgresServer:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                preexec_fn=_end_with_parent,
                 **self._run_as(),
             )
         self._await()
@@ -150,6 +155,21 @@ class PostgresServer:
         if self._user:
             environment |= {"user": self._user.pw_uid, "group": self._user.pw_gid, "extra_groups": []}
         return environment
+
+
+def _make_folder(parent: Path | None) -> Path:
+    """A folder of this process; those of processes that were killed are deleted."""
+    for left in Path(parent or tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        pid = left.name.removeprefix(_PREFIX).partition("-")[0]
+        if pid.isdecimal() and not psutil.pid_exists(int(pid)):
+            shutil.rmtree(left, ignore_errors=True)
+    return Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=parent))
+
+
+def _end_with_parent() -> None:
+    """Also when that is killed; only Linux has a way to say so."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGINT)
 
 
 def _memory() -> Path | None:

@@ -172,8 +172,8 @@ def _excerpt(text: str) -> str:
 
 
 def _writable(text: str) -> str:
-    """``text`` without lone surrogates, which JSON may hold but neither files nor databases can."""
-    return text.encode("utf-8", "replace").decode("utf-8")
+    """``text`` without what JSON may hold and files or databases cannot: lone surrogates, the character 0."""
+    return text.encode("utf-8", "replace").decode("utf-8").replace("\0", "\ufffd")
 
 
 def _name(value: Any) -> str:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import Engine
@@ -39,13 +40,23 @@ def results_settings(request, tmp_path) -> Iterator[Settings]:
 
     PostgreSQL's has its tables already: a copy of a migrated one.
     """
+    yield from _settings(request, tmp_path, "migrated_template")
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def bare_settings(request, tmp_path) -> Iterator[Settings]:
+    """The same without any table."""
+    yield from _settings(request, tmp_path, None)
+
+
+def _settings(request, tmp_path, template: str | None) -> Iterator[Settings]:
     settings = Settings(tmp_path / "inputs", tmp_path / "data")
     if request.param == "sqlite":
         yield settings
         return
-    template = request.getfixturevalue("migrated_template")
-    with request.getfixturevalue("postgres").database(template) as uri:
-        yield Settings(settings.inputs_root, settings.data_root, results_conn=uri)
+    copied = request.getfixturevalue(template) if template else None
+    with request.getfixturevalue("postgres").database(copied) as uri:
+        yield replace(settings, results_conn=uri)
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import asyncio
 import multiprocessing
 import threading
 from concurrent.futures import CancelledError
+from contextlib import contextmanager
 
 import pytest
 from sqlalchemy import event, insert, select, text
@@ -287,25 +288,51 @@ def impatient(monkeypatch, results_settings):
     database._writing_engine.cache_clear()
 
 
-def test_where_no_transaction_can_be_begun_all_fail_at_once_and_the_next_may_succeed(
-    impatient, results_engine
-):
-    """One by one, the last of 500 would wait 500 times as long as the first."""
-    attempts = []
-    event.listen(impatient, "begin", attempts.append, insert=True)
+def test_where_no_transaction_can_be_begun_all_fail_and_the_next_may_succeed(impatient, results_engine):
     writer = GroupWriter(impatient)
     with impatient.begin():
-        attempts.clear()
-        gate = threading.Event()
-        blocked = writer.submit(lambda _c, items: gate.wait(SOON_S) and items, None)
         futures = [writer.submit(save, name) for name in "abcdefgh"]
-        gate.set()
-        for future in (blocked, *futures):
+        for future in futures:
             with pytest.raises(OperationalError, match="lock"):
                 future.result(SOON_S)
-    assert len(attempts) <= 2
     assert writer.submit(save, "a").result(SOON_S) == "A"
     writer.close()
+
+
+class FailingEngine:
+    """Begins as many transactions as it is told, and then no more."""
+
+    def __init__(self, good):
+        self.begun, self._good = 0, good
+
+    @contextmanager
+    def begin(self):
+        self.begun += 1
+        if self.begun > self._good:
+            raise OperationalError("BEGIN", {}, Exception("the database is locked"))
+        yield None
+
+
+@pytest.mark.parametrize(("good", "asked"), [(1, 2), (2, 3), (3, 4)])
+def test_who_waits_for_a_database_that_is_gone_does_not_wait_for_one_after_the_other(good, asked):
+    """Each attempt may take a minute: the last of 500 would wait for hours."""
+
+    def pick(_connection, items):
+        if "bad" in items:
+            raise ValueError("bad")
+        return items
+
+    engine = FailingEngine(good)
+    writer = GroupWriter(engine)
+    gate = Gate(writer)  # the first transaction
+    # The second would be for all together; then each for itself.
+    futures = [writer.submit(pick, name) for name in ("a", "bad", "c", "d")]
+    gate.open()
+    outcomes = [type(future.exception(SOON_S)) for future in futures]
+    writer.close()
+    fine = max(0, good - 2)
+    assert outcomes == [type(None)] * fine + [OperationalError] * (4 - fine)
+    assert engine.begun == asked
 
 
 def test_a_server_that_is_gone_is_everybodys_error(tmp_path):

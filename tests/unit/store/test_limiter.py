@@ -846,8 +846,9 @@ def test_whoever_is_punctual_goes_in_the_order_in_which_all_came(writing, clock,
     for number, (at, tokens, _) in enumerate(sorted(arrivals)):
         callers.arrive(began + at, start(f"c{number:02}", limits, tokens=tokens))
     callers.run()
-    names = [order.call_id for _, order in callers.sent]
-    assert names == sorted(names)
+    times = [at for _, at in sorted((order.call_id, at) for at, order in callers.sent)]
+    # Who comes in the very moment for which another has waited may be told first.
+    assert all(later >= earlier - NOW_S for earlier, later in pairwise(times))
 
 
 # --- several processes

@@ -8,14 +8,18 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import inspect, make_url, text
 
 from daydreaming.errors import InputError
 from daydreaming.settings import Settings
+from daydreaming.store import migrate
 from daydreaming.store.database import SQLITE_NAME, engine_for, results_url, single_use_engine, warm_engine
 from daydreaming.store.migrate import VERSION_TABLE, upgrade_database
+from daydreaming.store.plans import read_run
 from daydreaming.store.results import insert_failure, read_failures
 from daydreaming.store.schema import Base
 
@@ -175,25 +179,61 @@ def test_migrating_again_keeps_the_rows(results_engine, results_settings):
     assert len(read_failures(results_engine, "e")) == 1
 
 
-def migrate_with_others(barrier, path):
+def migrate_with_others(barrier, settings):
     barrier.wait()
-    upgrade_database(Settings(path, path))
+    upgrade_database(settings)
 
 
-def test_four_processes_may_migrate_an_empty_database_at_once(tmp_path):
+def test_four_processes_may_migrate_an_empty_database_at_once(bare_settings):
     # Forked, as Airflow's processes are: they are at the start line in milliseconds.
     fork = multiprocessing.get_context("fork")
     barrier = fork.Barrier(4)
-    processes = [fork.Process(target=migrate_with_others, args=(barrier, tmp_path)) for _ in range(4)]
+    processes = [fork.Process(target=migrate_with_others, args=(barrier, bare_settings)) for _ in range(4)]
     for process in processes:
         process.start()
     for process in processes:
         process.join()
     assert [process.exitcode for process in processes] == [0] * 4
-    engine = engine_for(Settings(tmp_path, tmp_path))
+    engine = engine_for(bare_settings)
     with engine.connect() as connection:
         assert list(connection.scalars(text(f"SELECT version_num FROM {VERSION_TABLE}"))) == [LATEST]
     assert set(inspect(engine).get_table_names()) == {*Base.metadata.tables, VERSION_TABLE}
+    engine.dispose()
+
+
+def migrate_to(settings, revision):
+    """Bring a database to one revision, up or down."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrate.__file__).with_name("migrations")))
+    engine = engine_for(settings)
+    with engine.connect() as connection:
+        config.attributes["connection"] = connection
+        move = command.downgrade if revision == "base" else command.upgrade
+        move(config, revision)
+        connection.commit()
+    return engine
+
+
+def test_rows_of_the_first_release_outlive_all_migrations(bare_settings):
+    engine = migrate_to(bare_settings, "0001")
+    run = "('r', 'e', 'd', 'p', '{\"k_max\": 2}', '2026-01-02 03:04:05')"
+    with engine.begin() as connection:
+        columns = "run_id, experiment_id, inputs_digest, inputs_path, params, created_at"
+        connection.execute(text(f"INSERT INTO runs ({columns}) VALUES {run}".replace(":", r"\:")))
+    upgrade_database(bare_settings)
+    record = read_run(engine, "r")
+    assert (record.experiment_id, record.params) == ("e", {"k_max": 2})
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
+        assert compare_metadata(context, Base.metadata) == []
+    engine.dispose()
+
+
+def test_migrations_can_be_undone(bare_settings):
+    upgrade_database(bare_settings)
+    engine = migrate_to(bare_settings, "base")
+    assert inspect(engine).get_table_names() == [VERSION_TABLE]
+    engine.dispose()
 
 
 def failure(**fields):

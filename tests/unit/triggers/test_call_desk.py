@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 from datetime import UTC, datetime, timedelta
 
@@ -550,6 +551,36 @@ def test_a_call_that_is_cancelled_between_attempts_gives_its_cell_back(engine, s
     simulator.control(rate_500=1.0)
     cancelled_when(lambda: len(read_failures(engine, "demo")) == 1)
     assert [row["state"] for row in read_calls(engine)] == ["failed"]
+    assert_nothing_is_held(engine)
+
+
+@pytest.mark.parametrize("status", [200, 500])
+def test_what_no_database_can_hold_in_a_text_is_replaced(engine, files, monkeypatch, status):
+    """JSON may hold a character 0; PostgreSQL refuses it."""
+    message = {"content": "An\0essay."}
+    reply = {
+        "id": "gen\0-1",
+        "model": "prov\0paid",
+        "provider": "Up\0stream",
+        "choices": [{"finish_reason": "stop", "message": message}],
+        "usage": {"prompt_tokens": 3, "completion_tokens": 4},
+    }
+    body = json.dumps(reply if status == 200 else {"error": {"message": "bad\0luck"}})
+
+    async def post(*_args):
+        return status, {}, body
+
+    monkeypatch.setattr("daydreaming.llm.client._post", post)
+    event = drive(index=ESSAY_PAID)
+    if status == 200:
+        assert type(event) is TaskSuccessEvent
+        [row] = read_responses(engine, "generation")
+        assert row["response_id"] == "gen\ufffd-1"
+        assert files.read_response("generation", row["generation_task_id"]) == "An\ufffdessay."
+        assert read_calls(engine)[0]["upstream_provider"] == "Up\ufffdstream"
+    else:
+        assert "bad\ufffdluck" in failure_of(event)[2]
+        assert "bad\ufffdluck" in read_failures(engine, "demo")[0]["message"]
     assert_nothing_is_held(engine)
 
 
