@@ -157,6 +157,95 @@ class EvaluationResponse(_Provenance, Base):
     score_error: Mapped[str | None] = mapped_column(Text)
 
 
+class Experiment(Base):
+    """What was asked, when, by whom and with which code; one row per ``experiment_id``.
+
+    Attributes:
+        spec: The effective parameters of its latest run that was no shard of another.
+        created_at: Start of its first run.
+        updated_at: Start of its latest.
+        created_by: Name of the Airflow user who triggered the first; NULL where none did (a schedule).
+        code_version: Of the package that planned the latest run.
+    """
+
+    __tablename__ = "experiments"
+
+    experiment_id: Mapped[str] = mapped_column(String(ID_LENGTH), primary_key=True)
+    spec: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+    created_by: Mapped[str | None] = mapped_column(String(ID_LENGTH))
+    code_version: Mapped[str] = mapped_column(String(100))
+
+
+class Membership(Base):
+    """A response that serves an experiment; one response may serve many."""
+
+    __tablename__ = "experiment_members"
+
+    experiment_id: Mapped[str] = mapped_column(String(ID_LENGTH), primary_key=True)
+    stage: Mapped[str] = mapped_column(String(10), primary_key=True)
+    cell_id: Mapped[str] = mapped_column(String(ID_LENGTH), primary_key=True)
+
+    __table_args__ = (Index("ix_experiment_members_cell", "stage", "cell_id"),)
+
+
+class Score(Base):
+    """One reading of a verdict: by this parser, in this version, on this scale.
+
+    ``evaluations`` holds the reading that counts; a verdict that was read again keeps the others here.
+
+    Attributes:
+        scale: ``score_min-score_max`` as text, e.g. ``0-10``.
+        score: NULL where the parser found none; ``error`` then says why.
+    """
+
+    __tablename__ = "scores"
+
+    evaluation_task_id: Mapped[str] = mapped_column(String(ID_LENGTH), primary_key=True)
+    parser: Mapped[str] = mapped_column(String(30), primary_key=True)
+    scale: Mapped[str] = mapped_column(String(50), primary_key=True)
+    parser_version: Mapped[int]
+    score: Mapped[float | None] = mapped_column(Float)
+    error: Mapped[str | None] = mapped_column(Text)
+
+
+class Rating(Base):
+    """A person's score of an essay on a rubric, given without knowing where the essay came from.
+
+    Attributes:
+        rater: Name of the Airflow user.
+    """
+
+    __tablename__ = "ratings"
+
+    rating_id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    generation_task_id: Mapped[str] = mapped_column(String(ID_LENGTH), index=True)
+    evaluation_template: Mapped[str] = mapped_column(String(ID_LENGTH))
+    rater: Mapped[str] = mapped_column(String(ID_LENGTH))
+    score: Mapped[float] = mapped_column(Float)
+    score_min: Mapped[float] = mapped_column(Float)
+    score_max: Mapped[float] = mapped_column(Float)
+    comment: Mapped[str | None] = mapped_column(Text)
+    rated_at: Mapped[datetime]
+
+
+class Statistic(Base):
+    """One row of a table in ``06_summary`` or ``05_parsing``: what the CSV files hold, to query.
+
+    Attributes:
+        table_name: The file's name without its ending.
+        position: Place of the row in the table, from 0.
+    """
+
+    __tablename__ = "statistics"
+
+    experiment_id: Mapped[str] = mapped_column(String(ID_LENGTH), primary_key=True)
+    table_name: Mapped[str] = mapped_column(String(100), primary_key=True)
+    position: Mapped[int] = mapped_column(Integer, primary_key=True)
+    row: Mapped[dict[str, Any]]
+
+
 class CellFailure(Base):
     """One failed attempt at a cell.
 
