@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pluggy
 
+from daydreaming.settings import DAG_ID
+
 if TYPE_CHECKING:
     from daydreaming.inputs.records import Stage
 
-DAG_ID = "daydream_experiment"
 #: Longer labels fail Airflow's insert on PostgreSQL.
 _LABEL_LENGTH = 250
 _RUNS_KEPT = 32

@@ -17,6 +17,9 @@ from daydreaming.errors import InputError
 
 Dispatch = Literal["pool", "triggerer"]
 
+#: The DAG that makes the calls, as the policy, the triggerer and the command line know it.
+DAG_ID = "daydream_experiment"
+
 #: Slots by pool. A freed slot is refilled after about 3 s, so a pool has a few more
 #: slots than the concurrency wanted.
 DEFAULT_POOLS: Mapping[str, int] = {"llm_free": 8, "llm_paid": 32, "llm_local": 8, "experiment_shards": 3}
@@ -49,6 +52,7 @@ class Settings:
         task_retries: Airflow's retries of a call whose attempts were used up.
         retry_delay: Wait before each of those.
         daily_budget_usd: US dollars that all calls of one day (UTC) may cost; None for no cap.
+        results_file: SQLite file to use whatever ``results_conn`` says: a rebuild fills one of its own.
     """
 
     inputs_root: Path
@@ -62,6 +66,7 @@ class Settings:
     task_retries: int = 2
     retry_delay: timedelta = timedelta(seconds=60)
     daily_budget_usd: float | None = None
+    results_file: Path | None = None
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] | None = None) -> Settings:

@@ -12,8 +12,8 @@ import httpx
 from daydreaming.cli.environment import USER, Home
 from daydreaming.cli.services import read_deployment
 from daydreaming.errors import DaydreamingError, InputError
+from daydreaming.settings import DAG_ID
 
-DAG_ID = "daydream_experiment"
 _TIMEOUT_S = 60.0
 _EXCERPT_CHARS = 300
 

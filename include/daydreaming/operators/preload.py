@@ -33,6 +33,8 @@ def on_starting(component: Any) -> None:
     """Import for the children of this service; only a service has a `Job`, a task process has none."""
     if type(component).__name__ != "Job":
         return
+    if component.job_type == "TriggererJob":
+        _end_calls_without_callbacks()
     for name in _MODULES:
         try:
             importlib.import_module(name)
@@ -43,6 +45,16 @@ def on_starting(component: Any) -> None:
         _warm_database()
     except Exception:
         log.exception("daydreaming: could not prepare the results database ahead")
+
+
+def _end_calls_without_callbacks() -> None:
+    try:
+        from daydreaming.triggers.success_handler import register
+
+        register()
+    except Exception:
+        # Airflow's own way of ending them is slower, and does.
+        log.exception("daydreaming: answered calls end with a callback")
 
 
 def _warm_database() -> None:

@@ -5,10 +5,20 @@ from types import SimpleNamespace
 import pytest
 
 from daydreaming.operators import preload
+from daydreaming.triggers import success_handler
 
 
 class Job:
     """Stands for airflow.jobs.job.Job, which the listener knows by name."""
+
+    job_type = "SchedulerJob"
+
+
+class TriggererJob(Job):
+    job_type = "TriggererJob"
+
+
+TriggererJob.__name__ = "Job"
 
 
 @pytest.fixture
@@ -41,3 +51,26 @@ def test_a_broken_module_stops_no_service(
     with caplog.at_level(logging.ERROR):
         preload.on_starting(Job())
     assert "could not load daydreaming.no_such_module ahead" in caplog.text
+
+
+@pytest.mark.parametrize(("job", "times"), [(Job(), 0), (TriggererJob(), 1)])
+def test_only_a_triggerer_ends_calls_its_own_way(
+    imported: list[str], monkeypatch: pytest.MonkeyPatch, job: Job, times: int
+) -> None:
+    registered: list[None] = []
+    monkeypatch.setattr(success_handler, "register", lambda: registered.append(None))
+    preload.on_starting(job)
+    assert len(registered) == times
+
+
+def test_a_triggerer_starts_where_airflow_has_changed(
+    imported: list[str], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def gone() -> None:
+        raise ImportError("handle_event_submit")
+
+    monkeypatch.setattr(success_handler, "register", gone)
+    with caplog.at_level(logging.ERROR):
+        preload.on_starting(TriggererJob())
+    assert "answered calls end with a callback" in caplog.text
+    assert imported

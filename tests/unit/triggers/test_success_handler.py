@@ -1,0 +1,95 @@
+"""How the triggerer ends an answered call, beside Airflow's own way."""
+
+from __future__ import annotations
+
+from functools import singledispatch
+from types import SimpleNamespace
+from typing import Any
+from uuid import UUID
+
+import pytest
+from airflow.callbacks.callback_requests import TaskCallbackRequest
+from airflow.dag_processing.processor import _execute_task_callbacks
+from airflow.executors.workloads import TaskInstance
+from airflow.models import trigger as airflows  # noqa: TID251 - what ends a task lives there
+from airflow.triggers.base import TaskFailedEvent, TaskSkippedEvent, TaskSuccessEvent, TriggerEvent
+
+from daydreaming.triggers import success_handler
+
+
+class Instance:
+    """A deferred task instance that notes what is set."""
+
+    def __init__(self, dag_id: str = "daydream_experiment") -> None:
+        self.dag_id, self.trigger_id, self.state = dag_id, 7, "deferred"
+
+    def set_state(self, state: str, *, session: Any) -> None:
+        self.state = state
+
+
+@pytest.fixture
+def handled(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """Events that went to Airflow's own handler; ours is registered beside it."""
+    events: list[object] = []
+
+    @singledispatch
+    def handle(event: object, *, task_instance: Any, session: Any) -> None:
+        events.append(event)
+
+    monkeypatch.setattr(airflows, "handle_event_submit", handle)
+    success_handler.register()
+    return events
+
+
+def submit(event: TriggerEvent, instance: Instance) -> None:
+    airflows.handle_event_submit(event, task_instance=instance, session=SimpleNamespace(flush=lambda: None))
+
+
+def test_an_answered_call_ends_without_a_callback(handled: list[object]) -> None:
+    instance = Instance()
+    submit(TaskSuccessEvent(), instance)
+    assert (instance.state, instance.trigger_id) == ("success", None)
+    assert handled == []
+
+
+@pytest.mark.parametrize(
+    ("event", "dag_id"),
+    [
+        (TaskSuccessEvent(), "another_dag"),
+        (TaskSuccessEvent(xcoms={"return_value": 1}), "daydream_experiment"),
+        (TaskSkippedEvent(), "daydream_experiment"),
+        (TaskFailedEvent(), "daydream_experiment"),
+        (TriggerEvent({"status": "failed"}), "daydream_experiment"),
+    ],
+)
+def test_all_else_ends_as_airflow_ends_it(handled: list[object], event: TriggerEvent, dag_id: str) -> None:
+    instance = Instance(dag_id)
+    submit(event, instance)
+    assert handled == [event]
+    assert instance.state == "deferred"
+
+
+def test_airflow_dispatches_by_the_events_class() -> None:
+    """The handler is registered on this; where it fails, ADR 0017 is to be read again."""
+    assert airflows.handle_event_submit.dispatch(
+        TaskSuccessEvent
+    ) is not airflows.handle_event_submit.dispatch(TriggerEvent)
+
+
+def test_airflow_runs_no_callback_for_a_success() -> None:
+    """Where it begins to, our handler would keep callbacks from running, and has to go (ADR 0017)."""
+    instance = TaskInstance.model_construct(
+        id=UUID(int=1), dag_id="d", task_id="t", run_id="r", try_number=1, map_index=-1
+    )
+    request = TaskCallbackRequest.model_construct(
+        ti=instance,
+        task_callback_type="success",
+        filepath="d.py",
+        bundle_name="b",
+        bundle_version=None,
+        msg=None,
+    )
+    warnings: list[str] = []
+    log = SimpleNamespace(warning=lambda text, **_: warnings.append(text))
+    _execute_task_callbacks(None, request, log)  # type: ignore[arg-type] - it does not get as far as the DAG
+    assert warnings == ["Task callback requested but is not a failure callback"]
