@@ -33,8 +33,8 @@ def on_starting(component: Any) -> None:
     """Import for the children of this service; only a service has a `Job`, a task process has none."""
     if type(component).__name__ != "Job":
         return
-    if component.job_type == "TriggererJob":
-        _end_calls_without_callbacks()
+    # Which service it is cannot be told yet; only a triggerer ends instances.
+    _end_calls_without_callbacks()
     for name in _MODULES:
         try:
             importlib.import_module(name)

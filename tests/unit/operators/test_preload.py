@@ -11,15 +11,6 @@ from daydreaming.triggers import success_handler
 class Job:
     """Stands for airflow.jobs.job.Job, which the listener knows by name."""
 
-    job_type = "SchedulerJob"
-
-
-class TriggererJob(Job):
-    job_type = "TriggererJob"
-
-
-TriggererJob.__name__ = "Job"
-
 
 @pytest.fixture
 def imported(monkeypatch: pytest.MonkeyPatch) -> list[str]:
@@ -53,13 +44,13 @@ def test_a_broken_module_stops_no_service(
     assert "could not load daydreaming.no_such_module ahead" in caplog.text
 
 
-@pytest.mark.parametrize(("job", "times"), [(Job(), 0), (TriggererJob(), 1)])
-def test_only_a_triggerer_ends_calls_its_own_way(
-    imported: list[str], monkeypatch: pytest.MonkeyPatch, job: Job, times: int
+@pytest.mark.parametrize(("component", "times"), [(Job(), 1), (SimpleNamespace(), 0)])
+def test_a_service_ends_answered_calls_its_own_way(
+    imported: list[str], monkeypatch: pytest.MonkeyPatch, component: object, times: int
 ) -> None:
     registered: list[None] = []
     monkeypatch.setattr(success_handler, "register", lambda: registered.append(None))
-    preload.on_starting(job)
+    preload.on_starting(component)
     assert len(registered) == times
 
 
@@ -71,6 +62,6 @@ def test_a_triggerer_starts_where_airflow_has_changed(
 
     monkeypatch.setattr(success_handler, "register", gone)
     with caplog.at_level(logging.ERROR):
-        preload.on_starting(TriggererJob())
+        preload.on_starting(Job())
     assert "answered calls end with a callback" in caplog.text
     assert imported
