@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from daydreaming.errors import LLMError, LLMPermanentError, LLMTransientError
 from daydreaming.llm.answer import Answer, read_completion
+from daydreaming.llm.rate_headers import headers_in_body
 from daydreaming.llm.request import ChatRequest
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 _HIDDEN = "***"
 #: A shorter one is a placeholder for a server that asks for none.
 _MIN_SECRET_CHARS = 4
+_ERROR = 400
 
 
 async def send(
@@ -40,7 +42,8 @@ async def send(
         _check_key(str(client.api_key or ""))
         status, headers, body = await _post(client, request, timeout_s)
         if on_headers:
-            on_headers(status, headers)
+            # An error's body may hold more of them than its head.
+            on_headers(status, {**headers_in_body(body), **headers} if status >= _ERROR else headers)
         return read_completion(status, headers, body, max_tokens=request.max_tokens)
     except LLMError as error:
         raise _without_secret(error, str(client.api_key or "")) from None

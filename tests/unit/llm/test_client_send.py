@@ -67,10 +67,10 @@ def echo():
     thread.join()
 
 
-def ask(base_url, request=REQUEST, key=KEY, timeout_s=20.0):
+def ask(base_url, request=REQUEST, key=KEY, timeout_s=20.0, on_headers=None):
     async def call():
         async with AsyncOpenAI(api_key=key, base_url=base_url, max_retries=0) as client:
-            return await send(client, request, timeout_s=timeout_s)
+            return await send(client, request, timeout_s=timeout_s, on_headers=on_headers)
 
     return asyncio.run(call())
 
@@ -174,6 +174,19 @@ def test_the_class_and_the_wait_survive_the_hiding(echo):
     with pytest.raises(LLMTransientError) as caught:
         ask(url_of(echo))
     assert caught.value.retry_after_s == 3.0
+
+
+def test_limits_in_an_errors_body_are_heard_unless_the_head_states_them(echo):
+    stated = {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "1793000000000"}
+    body = json.dumps({"error": {"code": 429, "message": "slow", "metadata": {"headers": stated}}})
+    echo.handler.reply = (429, {"X-RateLimit-Remaining": "5"}, body)
+    heard = []
+    with pytest.raises(LLMTransientError):
+        ask(url_of(echo), on_headers=lambda status, headers: heard.append((status, headers)))
+    [(status, headers)] = heard
+    assert status == 429
+    assert headers["x-ratelimit-reset"] == "1793000000000"
+    assert headers["x-ratelimit-remaining"] == "5"
 
 
 def test_a_placeholder_key_does_not_black_out_the_message(echo):
