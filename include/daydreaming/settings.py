@@ -19,6 +19,11 @@ Dispatch = Literal["pool", "triggerer"]
 
 #: The DAG that makes the calls, as the policy, the triggerer and the command line know it.
 DAG_ID = "daydream_experiment"
+#: Its tasks that make calls, and the stage of each.
+CALL_STAGES: Mapping[str, Literal["generation", "evaluation"]] = {
+    "generate": "generation",
+    "evaluate": "evaluation",
+}
 
 #: Slots by pool. A freed slot is refilled after about 3 s, so a pool has a few more
 #: slots than the concurrency wanted.

@@ -28,7 +28,7 @@ from daydreaming.parsing.verdicts import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 LAST_LINES = 3  # non-empty lines that `in_last_line` and `strict` look at
 COMPLEX_LINES = 30  # lines, empty ones included, that `complex` looks at
@@ -79,6 +79,8 @@ class Scale:
 
 
 LEGACY_SCALE = Scale(0.0, LEGACY_MAXIMUM)
+#: Raise a parser's number whenever it reads any answer otherwise than before: scores name it.
+PARSER_VERSIONS: Mapping[str, int] = {"in_last_line": 1, "complex": 1, "strict": 1}
 
 
 @dataclass(frozen=True)

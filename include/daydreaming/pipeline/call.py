@@ -6,6 +6,7 @@ imported at module level: every task instance imports this.
 
 from __future__ import annotations
 
+import hashlib
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -30,6 +31,7 @@ from daydreaming.parsing.essay import parse_essay
 from daydreaming.pipeline.frozen import frozen_inputs
 from daydreaming.pipeline.pricing import cost_of, model_price
 from daydreaming.pipeline.rows import evaluation_row, generation_row
+from daydreaming.pipeline.scoring import current_scoring
 from daydreaming.prompts.render import render_evaluation, render_generation
 from daydreaming.settings import Settings
 from daydreaming.store.database import engine_for
@@ -41,6 +43,7 @@ from daydreaming.store.plans import (
     combinations_of_experiment,
     read_call,
     read_plan,
+    read_planned,
     runs_of_experiment,
 )
 from daydreaming.store.results import insert_failure, response_exists, upsert_responses
@@ -81,10 +84,24 @@ class CellCall:
 
     @property
     def template(self) -> Template:
-        """The template of this call's prompt."""
+        """The template of this call's prompt; an evaluation's with the scoring that counts now."""
+        planned = self.planned_template
+        if self.stage == "generation":
+            return planned
+        scoring = current_scoring(self.settings, self.run.experiment_id).get(planned.template_id)
+        return scoring.applied_to(planned) if scoring else planned
+
+    @property
+    def planned_template(self) -> Template:
+        """The template as the run froze it."""
         if self.stage == "generation":
             return self.inputs.generation_template(self.cell.generation_template)
         return self.inputs.evaluation_template(str(self.cell.evaluation_template))
+
+    @property
+    def is_rejudging(self) -> bool:
+        """Whether the run generates nothing, and takes the essays as they are stored."""
+        return bool(self.inputs.params.get("rejudge"))
 
     @property
     def model(self) -> LLMModel:
@@ -326,8 +343,8 @@ def _stale_hash(call: CellCall, request: ChatRequest) -> str | None:
 
 def _render(call: CellCall) -> str:
     if call.stage == "generation":
-        return render_generation(call.template.text, _concepts(call))
-    return render_evaluation(call.template.text, _essay(call))
+        return render_generation(call.planned_template.text, _concepts(call))
+    return render_evaluation(call.planned_template.text, _essay(call))
 
 
 def _concepts(call: CellCall) -> list[dict[str, str]]:
@@ -340,23 +357,51 @@ def _essay(call: CellCall) -> str:
     generation_id = call.cell.generation_task_id
     if not call.files.is_answered("generation", generation_id):
         raise MissingResponseError(
-            f"Generation {generation_id} has no response, so there is nothing to judge. "
-            "Clear the failed instances of this run (only failed): generation first, then this evaluation."
+            f"Generation {generation_id} has no response, so there is nothing to judge. {_remedy(call)}"
         )
     generation = _generation_of(call)
-    request = build_request(generation)
-    stale_hash = _stale_hash(generation, request)
-    if stale_hash:
-        raise StaleResponseError(_stale_message(generation, stale_hash, request.request_hash))
-    template = generation.template
     try:
-        return parse_essay(call.files.read_response("generation", generation_id), template.parser)
+        if call.is_rejudging:
+            return essay_as_stored(generation)
+        request = build_request(generation)
+        stale_hash = _stale_hash(generation, request)
+        if stale_hash:
+            raise StaleResponseError(_stale_message(generation, stale_hash, request.request_hash))
+        return _cut_essay(generation)
     except EssayParseError as error:
         raise EssayParseError(f"Generation {generation_id} has no essay to judge: {error}") from error
 
 
+def _remedy(call: CellCall) -> str:
+    if call.is_rejudging:
+        return "This run generates nothing: run the experiment without rejudge, then clear this evaluation."
+    return "Clear the failed instances of this run (only failed): generation first, then this evaluation."
+
+
+def essay_as_stored(generation: CellCall) -> str:
+    """The essay of an answered generation as its file has it; cut anew where that file is gone.
+
+    Raises:
+        EssayParseError: There is no file, and no essay in the answer.
+    """
+    kept = generation.files.read_essay(generation.cell.cell_id)
+    return _cut_essay(generation) if kept is None else kept
+
+
+def _cut_essay(generation: CellCall) -> str:
+    text = generation.files.read_response("generation", generation.cell.cell_id)
+    return parse_essay(text, generation.template.parser)
+
+
 def _generation_of(call: CellCall) -> CellCall:
+    """The generation that an evaluation judges; of a run that only judges, as another run planned it."""
     cell = call.cell
+    if call.is_rejudging:
+        run, generation = read_planned(
+            call.engine, call.run.experiment_id, "generation", cell.generation_task_id
+        )
+        inputs = frozen_inputs(call.settings.data_root, run)
+        return CellCall(call.settings, run, inputs, generation, call.concept_ids)
     generation = PlannedCell(
         stage="generation",
         map_index=-1,
@@ -390,6 +435,8 @@ def _provenance(
         "prompt_sha256": request.prompt_sha256,
         "request": request.parameters(),
         "request_hash": request.request_hash,
+        # So that an edit of the answer shows, whatever happens to the database.
+        "response_sha256": hashlib.sha256(answer.text.encode()).hexdigest(),
         "model_id": call.model.id,
         "model_requested": request.model,
         "model_returned": answer.model_returned,

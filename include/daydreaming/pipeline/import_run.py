@@ -22,6 +22,7 @@ from daydreaming.inputs.snapshot import Inputs
 from daydreaming.pipeline.call import open_calls, response_row
 from daydreaming.pipeline.import_inputs import freeze_inputs
 from daydreaming.pipeline.import_parsers import TemplateParser
+from daydreaming.pipeline.run_records import record_plan, record_run
 from daydreaming.settings import Settings
 from daydreaming.store.combo_mappings import append_combo_mappings
 from daydreaming.store.database import engine_for
@@ -33,8 +34,6 @@ from daydreaming.store.plans import (
     RunRecord,
     cells_of_experiment,
     combinations_of_experiment,
-    insert_plan,
-    insert_run,
 )
 from daydreaming.store.results import upsert_responses
 
@@ -81,12 +80,12 @@ def plan_import(
         files.relative(place),
         inputs.params,
     )
-    run = insert_run(engine, run, now)
+    run = record_run(settings, run, now)
     write_combinations(engine, combinations)
     explained = [c for c in combinations if c.description_level != UNKNOWN_LEVEL]
     append_combo_mappings(files.combo_mappings(), explained, now)
     for stage, listed in cells.items():
-        insert_plan(engine, run.run_id, stage, [replace(c, map_index=i) for i, c in enumerate(listed)])
+        record_plan(settings, run, stage, [replace(c, map_index=i) for i, c in enumerate(listed)])
     _write_task_tables(settings, experiment_id, inputs)
     return run
 

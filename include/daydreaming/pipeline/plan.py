@@ -19,6 +19,8 @@ from daydreaming.errors import StoreError
 from daydreaming.inputs.records import Stage
 from daydreaming.inputs.snapshot import Inputs
 from daydreaming.pipeline.frozen import frozen_inputs
+from daydreaming.pipeline.rejudge import earlier_params, essays_of_run, rejudges
+from daydreaming.pipeline.run_records import record_plan, record_refusal, record_run, record_shards
 from daydreaming.settings import Settings
 from daydreaming.store.database import engine_for, writing_engine
 from daydreaming.store.files import DataRoot
@@ -29,12 +31,8 @@ from daydreaming.store.plans import (
     cells_of_run,
     combinations_of_experiment,
     insert_combinations,
-    insert_plan,
-    insert_run,
-    insert_shards,
     read_run,
     runs_of_plan,
-    set_refusal,
 )
 
 _NOT_ALLOWED_IN_ID = re.compile(r"[^A-Za-z0-9._-]+")
@@ -57,7 +55,10 @@ def read_inputs(settings: Settings, overrides: Mapping[str, Any]) -> Inputs:
     from daydreaming.inputs.load import load_inputs
     from daydreaming.inputs.params import resolve_params
 
-    params = resolve_params(overrides, settings.inputs_root / "experiments")
+    folder = settings.inputs_root / "experiments"
+    params = resolve_params(overrides, folder)
+    if params.rejudge:
+        params = resolve_params(overrides, folder, earlier_params(settings, overrides, params))
     return load_inputs(settings.inputs_root, params, pools=settings.pools)
 
 
@@ -67,10 +68,24 @@ def experiment_id_of(inputs: Inputs, run_id: str) -> str:
     return str(given) if given else _NOT_ALLOWED_IN_ID.sub("-", run_id)[:_EXPERIMENT_ID_LENGTH]
 
 
-def start_run(settings: Settings, overrides: Mapping[str, Any], run_id: str, now: datetime) -> RunRecord:
+def start_run(
+    settings: Settings,
+    overrides: Mapping[str, Any],
+    run_id: str,
+    now: datetime,
+    *,
+    created_by: str | None = None,
+) -> RunRecord:
     """Read the inputs, freeze a copy of them for this run, and record the run.
 
     A run that was recorded before keeps its frozen inputs, whatever the files say now.
+
+    Args:
+        settings: The deployment's settings.
+        overrides: Parameters that were given; they win over the experiment file's.
+        run_id: Airflow's name of the run.
+        now: Its start.
+        created_by: Airflow user who triggered it; None where none did.
 
     Raises:
         InputError: Names every problem of parameters and inputs.
@@ -89,13 +104,15 @@ def start_run(settings: Settings, overrides: Mapping[str, Any], run_id: str, now
     run = RunRecord(run_id, experiment_id, inputs.digest, files.relative(folder), inputs.params)
     if inputs.params["max_cost_usd"] is not None:
         set_cap(settings, experiment_id, inputs.params["max_cost_usd"])
-    return insert_run(engine_for(settings), run, now)
+    return record_run(settings, run, now, created_by=created_by)
 
 
 def set_cap(settings: Settings, experiment_id: str, cap_usd: float | None) -> None:
     """Set or lift what an experiment may cost, in US dollars; calls that come now obey it."""
+    from daydreaming.store.caps import write_cap
     from daydreaming.store.ledger import set_experiment_cap
 
+    write_cap(settings.data_root, experiment_id, cap_usd)
     with writing_engine(settings).begin() as connection:
         set_experiment_cap(connection, experiment_id, cap_usd)
 
@@ -153,15 +170,17 @@ def plan_generations(settings: Settings, run_id: str, *, now: datetime, max_inst
     if run.is_shard_of_another:
         return _planned_indices(settings, run_id, "generation")
     inputs = frozen_inputs(settings.data_root, run)
-    shards = _shards(run, inputs, max_instances)
-    combinations, generations = design_generations(inputs)
+    size = _size_of_run(settings, run, inputs)
+    shards = _shards(run, size, max_instances)
+    combinations, generations = _generations_of_run(settings, run, inputs)
     append_combo_mappings(DataRoot(settings.data_root).combo_mappings(), combinations, now)
     insert_combinations(engine, combinations)
     pools = {model.id: model.pool for model in inputs.generation_models}
-    insert_shards(engine, shards, now)
-    for shard, items in _parts(shards, generations, _generations_each(run, inputs, max_instances)):
-        cells = [_generation_cell(index, item, pools) for index, item in enumerate(items)]
-        insert_plan(engine, shard.run_id, "generation", cells)
+    record_shards(settings, shards, now)
+    for shard, items in _parts(shards, generations, _generations_each(run, size, max_instances)):
+        made = () if rejudges(run.params) else items
+        cells = [_generation_cell(index, item, pools) for index, item in enumerate(made)]
+        record_plan(settings, shard, "generation", cells)
     _write_generation_tables(settings, run, inputs)
     return _planned_indices(settings, run_id, "generation")
 
@@ -173,16 +192,17 @@ def plan_evaluations(settings: Settings, run_id: str, *, max_instances: int) -> 
     if run.is_shard_of_another:
         return _planned_indices(settings, run_id, "evaluation")
     inputs = frozen_inputs(settings.data_root, run)
-    shards = _shards(run, inputs, max_instances)
-    _, generations = design_generations(inputs)
+    size = _size_of_run(settings, run, inputs)
+    shards = _shards(run, size, max_instances)
+    _, generations = _generations_of_run(settings, run, inputs)
     pools = {model.id: model.pool for model in inputs.evaluation_models}
-    for shard, items in _parts(shards, generations, _generations_each(run, inputs, max_instances)):
+    for shard, items in _parts(shards, generations, _generations_each(run, size, max_instances)):
         by_id = {generation.generation_task_id: generation for generation in items}
         cells = [
             _evaluation_cell(index, item, by_id[item.generation_task_id], pools)
             for index, item in enumerate(design_evaluations(inputs, items))
         ]
-        insert_plan(engine, shard.run_id, "evaluation", cells)
+        record_plan(settings, shard, "evaluation", cells)
     _write_evaluation_table(settings, run)
     return _planned_indices(settings, run_id, "evaluation")
 
@@ -206,7 +226,7 @@ def is_shard(settings: Settings, run_id: str) -> bool:
 
 def note_refusal(settings: Settings, run_id: str, reason: str | None) -> None:
     """Note why a person lets nothing of this run's plan be sent; None where one approved."""
-    set_refusal(engine_for(settings), run_id, reason)
+    record_refusal(settings, run_id, reason)
 
 
 def _planned_indices(settings: Settings, run_id: str, stage: Stage) -> list[int]:
@@ -219,18 +239,16 @@ def _parts(
     return zip(shards, split(generations, size), strict=True)
 
 
-def _generations_each(run: RunRecord, inputs: Inputs, max_instances: int) -> int:
-    """Generations per shard, from parameters alone: both stages must split alike."""
-    size = size_of_plan(inputs)
+def _generations_each(run: RunRecord, size: PlanSize, max_instances: int) -> int:
+    """Generations per shard, from the size alone: both stages must split alike."""
     each = size.evaluations // size.generations if size.generations else 0
     wanted = run.params.get("shard_size") or DEFAULT_SHARD_SIZE
     return plan_shards(size.generations, each, shard_size=wanted, max_instances=max_instances).size
 
 
-def _shards(run: RunRecord, inputs: Inputs, max_instances: int) -> list[RunRecord]:
+def _shards(run: RunRecord, size: PlanSize, max_instances: int) -> list[RunRecord]:
     """This run and those that it will start, as records."""
-    size = _generations_each(run, inputs, max_instances)
-    count = ShardPlan(size_of_plan(inputs).generations, size).count
+    count = ShardPlan(size.generations, _generations_each(run, size, max_instances)).count
     first = replace(run, shards=count)
     others = [
         replace(
@@ -243,6 +261,25 @@ def _shards(run: RunRecord, inputs: Inputs, max_instances: int) -> list[RunRecor
         for number in range(2, count + 1)
     ]
     return [first, *others]
+
+
+def _generations_of_run(
+    settings: Settings, run: RunRecord, inputs: Inputs
+) -> tuple[Sequence[Combination], Sequence[Generation]]:
+    """What a run generates, with its combinations; where it only judges, what it judges."""
+    if rejudges(run.params):
+        return [], essays_of_run(settings, run).chosen
+    return design_generations(inputs)
+
+
+def _size_of_run(settings: Settings, run: RunRecord, inputs: Inputs) -> PlanSize:
+    """The size of a run's plan; where it only judges, of what it judges."""
+    if not rejudges(run.params):
+        return size_of_plan(inputs)
+    essays = essays_of_run(settings, run).chosen
+    each = len(inputs.evaluation_templates) * len(inputs.evaluation_models)
+    evaluations = len(essays) * each * inputs.params["evaluation_replicates"]
+    return PlanSize(len({essay.combo_id for essay in essays}), len(essays), evaluations)
 
 
 def size_of_plan(inputs: Inputs) -> PlanSize:

@@ -26,18 +26,20 @@ def cells_to_replace(
     Args:
         settings: The deployment's settings.
         inputs: What would be run.
-        combinations: Of the plan.
-        generations: Of the plan.
+        combinations: Of the plan; none where nothing is generated.
+        generations: Of the plan, or what is judged without being generated.
         evaluations: Of the plan.
         answered: IDs of stored responses by stage.
     """
-    run = RunRecord("", "", inputs.digest, "", inputs.params)
+    experiment_id = str(inputs.params.get("experiment_id") or inputs.params.get("experiment") or "")
+    run = RunRecord("", experiment_id, inputs.digest, "", inputs.params)
     concepts = {combination.combo_id: combination.concept_ids for combination in combinations}
     return {
         cell.cell_id
         for cell in _cells(generations, evaluations)
         if cell.cell_id in answered[cell.stage]
-        and _is_replaced(CellCall(settings, run, inputs, cell, concepts[cell.combo_id]))
+        and (cell.stage == "evaluation" or combinations)
+        and _is_replaced(CellCall(settings, run, inputs, cell, concepts.get(cell.combo_id, ())))
     }
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
+from daydreaming.inputs.records import Stage
 from daydreaming.store.claims import Lease, claim_cells, release_cells, renew_cells
 from daydreaming.store.ledger import (
     Decision,
@@ -127,17 +128,17 @@ def admit_calls(connection: Connection, orders: Sequence[CallOrder]) -> list[Adm
 
 
 def end_calls(connection: Connection, ends: Sequence[CallEnd]) -> list[None]:
-    """Write what attempts left behind: rows of answers and failures, prices, pauses, leases."""
+    """Write what attempts left behind: answers with members and scores, failures, prices, pauses, leases."""
     from sqlalchemy import insert
 
-    from daydreaming.store.results import response_model
+    from daydreaming.store.results import land_responses
     from daydreaming.store.schema import CellFailure
-    from daydreaming.store.upsert import upsert
 
-    for stage in ("generation", "evaluation"):
+    stages: tuple[Stage, ...] = ("generation", "evaluation")
+    for stage in stages:
         rows = [end.response[1] for end in ends if end.response and end.response[0] == stage]
         if rows:
-            upsert(connection, response_model(stage), rows)
+            land_responses(connection, stage, rows)
     failures = [dict(end.failure) for end in ends if end.failure]
     if failures:
         connection.execute(insert(CellFailure), failures)

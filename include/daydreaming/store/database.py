@@ -31,6 +31,8 @@ def results_url(settings: Settings) -> str:
     Raises:
         InputError: ``AIRFLOW_CONN_DAYDREAMING_RESULTS`` is neither a PostgreSQL URI nor the JSON form.
     """
+    if settings.results_file:
+        return _sqlite_url(settings.results_file)
     if not settings.results_conn:
         return _sqlite_url(settings.data_root / SQLITE_NAME)
     given = settings.results_conn.strip()

@@ -36,6 +36,17 @@ def write_whole(path: Path, text: str, *, durable: bool = True) -> None:
     temporary.replace(path)
 
 
+def write_new(path: Path, text: str) -> bool:
+    """Write ``text`` (UTF-8) to a file that is not there yet; False, and nothing written, where it is."""
+    if path.exists():
+        return False
+    temporary = _write_temporary(path, text)
+    try:
+        return _take_name(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
 def _write_temporary(path: Path, text: str, *, durable: bool = True) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{_TEMPORARY_PREFIX}{uuid.uuid4().hex}")
@@ -96,6 +107,10 @@ class DataRoot:
         """Folder of an experiment's errors."""
         return self.path / "07_reporting" / experiment_id
 
+    def ratings(self) -> Path:
+        """Folder of what people said of essays."""
+        return self.path / "04_evaluation" / "ratings"
+
     def combo_mappings(self) -> Path:
         """The append-only table of stable combination IDs."""
         return self.path / "combo_mappings.csv"
@@ -125,6 +140,12 @@ class DataRoot:
         """Whether stale answers of a cell are kept."""
         return self.archived(stage, cell_id, "").parent.exists()
 
+    def archived_ids(self, stage: Stage) -> list[tuple[str, str]]:
+        """Cell ID and request hash of each answer in the archive."""
+        folder = self.path / "archive" / _STAGE_FOLDERS[stage]
+        found = folder.glob("*/*.txt")
+        return sorted((p.parent.name, p.stem) for p in found if not p.name.startswith(_TEMPORARY_PREFIX))
+
     def relative(self, path: Path) -> str:
         """``path`` as tables name it: below the data root, with forward slashes."""
         return path.relative_to(self.path).as_posix()
@@ -153,24 +174,26 @@ class DataRoot:
         """
         return _read(self.response(stage, cell_id))
 
+    def read_essay(self, generation_task_id: str) -> str | None:
+        """The stored essay; None where there is no file.
+
+        Raises:
+            StoreError: It is no UTF-8.
+        """
+        path = self.essay(generation_task_id)
+        return _read(path) if path.exists() else None
+
     def read_provenance(self, stage: Stage, cell_id: str) -> dict[str, Any]:
         """The record beside a response; empty where there is none (a file that a person brought).
 
         Raises:
             StoreError: The record is no JSON object.
         """
-        path = self.provenance(stage, cell_id)
-        if not path.exists():
-            return {}
-        try:
-            record = json.loads(_read(path))
-        except ValueError as error:
-            raise StoreError(
-                f"{path}: not valid JSON ({error}). Restore it, or delete it to go without."
-            ) from error
-        if not isinstance(record, dict):
-            raise StoreError(f"{path}: must hold a JSON object; got {type(record).__name__}.")
-        return record
+        return _read_record(self.provenance(stage, cell_id))
+
+    def read_archived_provenance(self, stage: Stage, cell_id: str, request_hash: str) -> dict[str, Any]:
+        """The record beside an answer in the archive, likewise."""
+        return _read_record(self.archived(stage, cell_id, request_hash).with_suffix(".json"))
 
     def write_response(self, stage: Stage, cell_id: str, text: str, provenance: Mapping[str, Any]) -> bool:
         """Store an answer, once.
@@ -239,6 +262,20 @@ def _read(path: Path) -> str:
         raise StoreError(
             f"{path}: not UTF-8 (byte {error.start}). Delete it to have it called again."
         ) from error
+
+
+def _read_record(path: Path) -> dict[str, Any]:
+    if not path.exists():
+        return {}
+    try:
+        record = json.loads(_read(path))
+    except ValueError as error:
+        raise StoreError(
+            f"{path}: not valid JSON ({error}). Restore it, or delete it to go without."
+        ) from error
+    if not isinstance(record, dict):
+        raise StoreError(f"{path}: must hold a JSON object; got {type(record).__name__}.")
+    return record
 
 
 def _json_text(record: Mapping[str, Any]) -> str:

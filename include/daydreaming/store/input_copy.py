@@ -25,7 +25,7 @@ def copy_inputs(inputs: Inputs, target_dir: Path) -> None:
     The texts come from ``inputs``, not from the folder they were read from, which may have been
     edited since. ``inputs.json`` is written last: where it is, the copy is whole.
     """
-    for relative, text in _files(inputs).items():
+    for relative, text in frozen_files(inputs).items():
         write_whole(target_dir / relative, text)
     write_whole(target_dir / SNAPSHOT_FILE, inputs.to_json())
 
@@ -40,13 +40,7 @@ def read_inputs_copy(target_dir: Path, digest: str) -> Inputs:
     Raises:
         StoreError: They are missing, or are others.
     """
-    try:
-        text = (target_dir / SNAPSHOT_FILE).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise StoreError(
-            f"{target_dir / SNAPSHOT_FILE}: the frozen inputs of the run cannot be read ({error}). "
-            "Start a new run."
-        ) from error
+    text = _snapshot(target_dir)
     found = hashlib.sha256(text.encode()).hexdigest()
     if found != digest:
         raise StoreError(
@@ -56,7 +50,27 @@ def read_inputs_copy(target_dir: Path, digest: str) -> Inputs:
     return Inputs.from_json(text)
 
 
-def _files(inputs: Inputs) -> dict[str, str]:
+def read_any_inputs_copy(target_dir: Path) -> Inputs:
+    """The inputs of a copy whose run nobody remembers, so that nobody can say whether it was edited.
+
+    Raises:
+        StoreError: They are missing, or no inputs.
+    """
+    return Inputs.from_json(_snapshot(target_dir))
+
+
+def _snapshot(target_dir: Path) -> str:
+    try:
+        return (target_dir / SNAPSHOT_FILE).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise StoreError(
+            f"{target_dir / SNAPSHOT_FILE}: the frozen inputs of the run cannot be read ({error}). "
+            "Start a new run."
+        ) from error
+
+
+def frozen_files(inputs: Inputs) -> dict[str, str]:
+    """The copy for people: text by file name below the folder."""
     concept_rows = [{"concept_id": c.concept_id, "name": c.name, "active": "true"} for c in inputs.concepts]
     files = {
         "experiment.yaml": _yaml(inputs.params),

@@ -66,16 +66,32 @@ class PlannedCell:
         return self.evaluation_replicate or self.generation_replicate
 
 
-def insert_run(engine: Engine, run: RunRecord, now: datetime) -> RunRecord:
-    """Record a run; where it is there already, the recorded one stands (its plan never changes)."""
+def insert_run(
+    engine: Engine, run: RunRecord, now: datetime, *, created_by: str | None = None, code_version: str = ""
+) -> RunRecord:
+    """Record a run and its experiment; where it is there already, the recorded one stands.
+
+    Args:
+        engine: The results database.
+        run: The run; its plan never changes.
+        now: Its start.
+        created_by: Airflow user who triggered it; None where none did.
+        code_version: Of the package that starts it.
+
+    Returns:
+        The recorded one.
+    """
     from sqlalchemy import insert
     from sqlalchemy.exc import IntegrityError
 
+    from daydreaming.store.experiments import note_experiment
     from daydreaming.store.schema import Run
 
     try:
         with engine.begin() as connection:
             connection.execute(insert(Run), {**asdict(run), "created_at": now})
+            if not run.is_shard_of_another:
+                note_experiment(connection, run.experiment_id, run.params, now, created_by, code_version)
     except IntegrityError:
         return read_run(engine, run.run_id)
     return run
@@ -95,7 +111,8 @@ def read_run(engine: Engine, run_id: str) -> RunRecord:
         row = connection.execute(select(*_columns(Run, RunRecord)).where(Run.run_id == run_id)).one_or_none()
     if row is None:
         raise StoreError(
-            f"Run {run_id!r} is not in the results database: load_inputs has not succeeded for it."
+            f"Run {run_id!r} is not in the results database: load_inputs has not succeeded for it. "
+            "(Where the database is new, `daydreaming rebuild` fills it from the files.)"
         )
     return RunRecord(*row)
 
@@ -115,8 +132,20 @@ def runs_of_experiment(engine: Engine, experiment_id: str) -> list[RunRecord]:
         return [RunRecord(*row) for row in connection.execute(query)]
 
 
-def insert_shards(engine: Engine, shards: Sequence[RunRecord], now: datetime) -> None:
-    """Record the shards of a plan: the run itself first, then those that it will start.
+def read_runs(engine: Engine) -> list[tuple[RunRecord, datetime, str | None]]:
+    """All runs of all experiments, oldest first: each with its start and its refusal."""
+    from sqlalchemy import select
+
+    from daydreaming.store.schema import Run
+
+    columns = (*_columns(Run, RunRecord), Run.created_at, Run.refusal)
+    with engine.connect() as connection:
+        rows = connection.execute(select(*columns).order_by(Run.created_at, Run.run_id))
+        return [(RunRecord(*row[:-2]), row[-2], row[-1]) for row in rows]
+
+
+def insert_shards(engine: Engine, shards: Sequence[tuple[RunRecord, datetime]]) -> None:
+    """Record the shards of a plan, each with its start: the run itself first, then those that it will start.
 
     Those that are there stay as they are, for their plans never change.
     """
@@ -125,11 +154,12 @@ def insert_shards(engine: Engine, shards: Sequence[RunRecord], now: datetime) ->
     from daydreaming.store.schema import Run
     from daydreaming.store.upsert import insert_missing
 
-    first, *others = shards
+    (first, _), *others = shards
     with engine.begin() as connection:
         connection.execute(update(Run).where(Run.run_id == first.run_id).values(shards=first.shards))
         if others:
-            insert_missing(connection, Run, [{**asdict(run), "created_at": now} for run in others])
+            rows = [{**asdict(run), "created_at": created_at} for run, created_at in others]
+            insert_missing(connection, Run, rows)
 
 
 def runs_of_plan(engine: Engine, run_id: str) -> list[RunRecord]:
@@ -183,13 +213,14 @@ def read_refusal(engine: Engine, run_id: str) -> str | None:
 
 
 def insert_plan(engine: Engine, run_id: str, stage: Stage, cells: Sequence[PlannedCell]) -> None:
-    """Write a run's plan for one stage, unless it is written.
+    """Write a run's plan for one stage, unless it is written; what is answered serves its experiment.
 
     Raises:
         StoreError: A different plan is there.
     """
     from sqlalchemy.exc import IntegrityError
 
+    from daydreaming.store.members import add_answered
     from daydreaming.store.schema import PlannedCall
 
     if _same_plan_exists(engine, run_id, stage, cells):
@@ -197,7 +228,8 @@ def insert_plan(engine: Engine, run_id: str, stage: Stage, cells: Sequence[Plann
     rows = ({"run_id": run_id, **asdict(cell)} for cell in cells)
     try:
         with engine.begin() as connection:
-            _insert_many(connection, PlannedCall, rows)
+            insert_rows(connection, PlannedCall, rows)
+            add_answered(connection, run_id, stage)
     except IntegrityError:
         # Another process wrote the plan meanwhile; a row of this plan alone that is refused is a defect.
         if not _same_plan_exists(engine, run_id, stage, cells):
@@ -292,6 +324,33 @@ def read_call(
     return RunRecord(*row[:run_fields]), PlannedCell(*row[run_fields:-1]), tuple(row[-1])
 
 
+def read_planned(
+    engine: Engine, experiment_id: str, stage: Stage, cell_id: str
+) -> tuple[RunRecord, PlannedCell]:
+    """A cell of an experiment, and the run that planned it last.
+
+    Raises:
+        StoreError: No run of the experiment planned it.
+    """
+    from sqlalchemy import select
+
+    from daydreaming.store.schema import PlannedCall, Run
+
+    query = (
+        select(*_columns(Run, RunRecord), *_columns(PlannedCall, PlannedCell))
+        .join(PlannedCall, PlannedCall.run_id == Run.run_id)
+        .where(Run.experiment_id == experiment_id, PlannedCall.stage == stage, PlannedCall.cell_id == cell_id)
+        .order_by(Run.created_at.desc(), Run.run_id.desc())
+        .limit(1)
+    )
+    with engine.connect() as connection:
+        row = connection.execute(query).one_or_none()
+    if row is None:
+        raise StoreError(f"No run of experiment {experiment_id} has planned the {stage} {cell_id}.")
+    run_fields = len(RunRecord.__dataclass_fields__)
+    return RunRecord(*row[:run_fields]), PlannedCell(*row[run_fields:])
+
+
 @dataclass(frozen=True)
 class Plan:
     """A run's whole plan for one stage: it never changes, so that a process may keep it."""
@@ -348,6 +407,61 @@ def cells_of_experiment(
     return cells
 
 
+@dataclass(frozen=True)
+class SharedCell:
+    """A cell as a run of another experiment planned it."""
+
+    experiment_id: str
+    run_id: str
+    cell: PlannedCell
+
+
+def cells_shared_with_others(
+    engine: Engine, experiment_id: str, stage: Stage
+) -> dict[str, list[tuple[datetime, SharedCell]]]:
+    """Cells of an experiment that runs of other experiments planned too.
+
+    Returns:
+        By cell ID: start and plan of each of those runs, oldest first.
+    """
+    from sqlalchemy import select
+    from sqlalchemy.orm import aliased
+
+    from daydreaming.store.schema import PlannedCall, Run
+
+    own_call, own_run = aliased(PlannedCall), aliased(Run)
+    own = (
+        select(own_call.cell_id)
+        .join(own_run, own_run.run_id == own_call.run_id)
+        .where(own_run.experiment_id == experiment_id, own_call.stage == stage)
+    )
+    query = (
+        select(Run.created_at, Run.experiment_id, Run.run_id, *_columns(PlannedCall, PlannedCell))
+        .join(PlannedCall, PlannedCall.run_id == Run.run_id)
+        .where(Run.experiment_id != experiment_id, PlannedCall.stage == stage, PlannedCall.cell_id.in_(own))
+        .order_by(Run.created_at, Run.run_id)
+    )
+    shared: dict[str, list[tuple[datetime, SharedCell]]] = {}
+    with engine.connect() as connection:
+        for created_at, other, run_id, *columns in connection.execute(query):
+            cell = PlannedCell(*columns)
+            shared.setdefault(cell.cell_id, []).append((created_at, SharedCell(other, run_id, cell)))
+    return shared
+
+
+def planned_ids(engine: Engine, stage: Stage, experiment_id: str | None = None) -> set[str]:
+    """IDs of all cells that were planned; of one experiment where it is named."""
+    from sqlalchemy import select
+
+    from daydreaming.store.schema import PlannedCall, Run
+
+    query = select(PlannedCall.cell_id).distinct().where(PlannedCall.stage == stage)
+    if experiment_id is not None:
+        query = query.join(Run, Run.run_id == PlannedCall.run_id).where(Run.experiment_id == experiment_id)
+    with engine.connect() as connection:
+        return set(connection.scalars(query))
+
+
 def read_places(engine: Engine, run_id: str, stage: Stage) -> dict[int, tuple[str, str]]:
     """(cell ID, pool) by map index: what the cluster policy needs of a plan."""
     from sqlalchemy import select
@@ -370,9 +484,12 @@ def _read_cells(engine: Engine, *where: Any) -> list[PlannedCell]:
         return [PlannedCell(*row) for row in connection.execute(query)]
 
 
-def _insert_many(connection: Connection, table: Any, rows: Iterable[Mapping[str, Any]]) -> None:
+def insert_rows(connection: Connection, table: Any, rows: Iterable[Mapping[str, Any]]) -> int:
+    """Insert rows of any number, some at a time; returns how many there were."""
     from sqlalchemy import insert
 
-    remaining = iter(rows)
+    count, remaining = 0, iter(rows)
     while chunk := list(islice(remaining, _INSERT_CHUNK)):
         connection.execute(insert(table), chunk)
+        count += len(chunk)
+    return count

@@ -9,7 +9,7 @@ from daydreaming.errors import StaleResponseError
 from daydreaming.inputs.records import Stage
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine
+    from sqlalchemy import Connection, Engine
 
 #: SQLite allows 32,766 variables in a statement.
 _IN_CHUNK = 5_000
@@ -17,21 +17,39 @@ _IN_CHUNK = 5_000
 
 def upsert_responses(engine: Engine, stage: Stage, rows: Sequence[Mapping[str, Any]]) -> None:
     """Write one row per response; a row with the same ID is replaced, never repeated."""
-    from daydreaming.store.upsert import upsert
-
     if rows:
         with engine.begin() as connection:
-            upsert(connection, response_model(stage), rows)
+            land_responses(connection, stage, rows)
+
+
+def land_responses(connection: Connection, stage: Stage, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write responses: a row each, the experiments that it serves, and the reading of a verdict."""
+    from daydreaming.store.members import add_landed
+    from daydreaming.store.scores import replace_scores
+    from daydreaming.store.upsert import upsert
+
+    upsert(connection, response_model(stage), rows)
+    add_landed(connection, stage, [row[f"{stage}_task_id"] for row in rows])
+    if stage == "evaluation":
+        replace_scores(connection, rows)
 
 
 def delete_responses(engine: Engine, stage: Stage, cell_ids: Iterable[str]) -> None:
-    """Remove the rows of responses whose file is gone."""
+    """Remove the rows of responses whose file is gone, with all that hangs on them."""
     from sqlalchemy import delete
 
-    key = response_key(stage)
+    from daydreaming.store.members import remove_members
+    from daydreaming.store.scores import delete_scores
+
+    key, listed = response_key(stage), list(cell_ids)
+    if not listed:
+        return
     with engine.begin() as connection:
-        for chunk in _chunks(cell_ids):
+        for chunk in _chunks(listed):
             connection.execute(delete(response_model(stage)).where(key.in_(chunk)))
+        remove_members(connection, stage, listed)
+        if stage == "evaluation":
+            delete_scores(connection, listed)
 
 
 def response_exists(engine: Engine, stage: Stage, cell_id: str) -> bool:
@@ -83,6 +101,17 @@ def read_failures(engine: Engine, experiment_id: str) -> list[dict[str, Any]]:
     query = select(table).where(CellFailure.experiment_id == experiment_id).order_by(CellFailure.id)
     with engine.connect() as connection:
         return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def experiments_with_attempts(engine: Engine) -> set[str]:
+    """IDs of experiments that calls were made for, or failed."""
+    from sqlalchemy import select
+
+    from daydreaming.store.schema import CellFailure, LLMCall
+
+    columns = (CellFailure.experiment_id, LLMCall.experiment_id)
+    with engine.connect() as connection:
+        return {name for column in columns for name in connection.scalars(select(column).distinct())}
 
 
 def response_model(stage: Stage) -> Any:

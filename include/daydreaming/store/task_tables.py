@@ -9,15 +9,17 @@ from __future__ import annotations
 import csv
 import os
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from daydreaming.design.cells import Evaluation, Generation
 from daydreaming.design.combinations import Combination
+from daydreaming.errors import StoreError
 from daydreaming.store.files import write_whole
 
 COMBINATION_COLUMNS = ("combo_id", "description_level", "k_max", "concept_count")
 RELATIONSHIP_COLUMNS = ("combo_id", "concept_id", "position")
+_NUMBERS = {"k_max", "concept_count", "position", "replicate"}
 
 
 def write_generation_csvs(
@@ -50,6 +52,54 @@ def write_evaluation_csv(folder: Path, evaluations: Iterable[Evaluation]) -> Non
     """Write the evaluations, in the plan's order; writing twice leaves the same file."""
     folder.mkdir(parents=True, exist_ok=True)
     write_csv(folder / "evaluation_tasks.csv", Evaluation._fields, evaluations)
+
+
+def read_combinations_of(folder: Path) -> list[Combination]:
+    """The combinations that ``write_generation_csvs`` wrote; none where it did not.
+
+    Raises:
+        StoreError: A table cannot be read.
+    """
+    concepts: dict[str, list[tuple[int, str]]] = {}
+    pairs = folder / "concept_combinations_relationships.csv"
+    for row in read_task_table(pairs, RELATIONSHIP_COLUMNS):
+        concepts.setdefault(row["combo_id"], []).append((int(row["position"]), row["concept_id"]))
+    combinations = folder / "concept_combinations_combinations.csv"
+    return [
+        Combination(
+            row["combo_id"],
+            tuple(concept for _, concept in sorted(concepts.get(row["combo_id"], []))),
+            row["description_level"],
+            int(row["k_max"]),
+        )
+        for row in read_task_table(combinations, COMBINATION_COLUMNS)
+    ]
+
+
+def read_task_table(path: Path, columns: Sequence[str]) -> Iterator[dict[str, str]]:
+    """Rows of a table of ``02_tasks``; none where it is missing. Numbers in them are checked.
+
+    Raises:
+        StoreError: It cannot be read.
+    """
+    if not path.exists():
+        return
+    line = 1
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            reader = csv.reader(file, strict=True)
+            if tuple(next(reader, [])) != tuple(columns):
+                raise ValueError(f"the columns must be {','.join(columns)}")
+            for record in reader:
+                line = reader.line_num
+                row = dict(zip(columns, record, strict=True))
+                for name in _NUMBERS & row.keys():
+                    int(row[name])
+                yield row
+    except (ValueError, csv.Error) as error:
+        raise StoreError(
+            f"{path}, line {line}: cannot be read ({error}). Restore it from a backup, or move it away."
+        ) from error
 
 
 def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
