@@ -140,10 +140,9 @@ def count_cells(
 def describe(completeness: Completeness) -> str:
     """The counts in one line."""
     generation, evaluation = completeness.generation, completeness.evaluation
-    line = (
-        f"generations: {generation.answered} of {generation.planned} answered; "
-        f"evaluations: {evaluation.answered} of {evaluation.planned} answered"
-    )
+    line = f"evaluations: {evaluation.answered} of {evaluation.planned} answered"
+    if generation.planned or not evaluation.planned:
+        line = f"generations: {generation.answered} of {generation.planned} answered; {line}"
     if evaluation.blocked:
         line += f", {evaluation.blocked} not possible (no essay found in the generator's answer)"
     return line

@@ -6,7 +6,14 @@ from datetime import UTC, datetime
 
 from daydreaming.errors import StoreError
 from daydreaming.pipeline.completeness import count_run, describe, incomplete_message
-from daydreaming.pipeline.tables import write_all_tables, write_errors, write_scores, write_summaries
+from daydreaming.pipeline.rejudge import rejudges
+from daydreaming.pipeline.tables import (
+    read_scores,
+    write_all_tables,
+    write_errors,
+    write_scores,
+    write_summaries,
+)
 from daydreaming.settings import Settings
 from daydreaming.store.database import engine_for
 from daydreaming.store.files import DataRoot
@@ -14,9 +21,11 @@ from daydreaming.store.plans import RunRecord, cells_of_run, read_created_at, re
 
 
 def is_planned(settings: Settings, run_id: str) -> bool:
-    """Whether both stages of the run have a plan."""
+    """Whether both stages of the run have a plan; a run that only judges has one."""
     engine = engine_for(settings)
-    return bool(cells_of_run(engine, run_id, "generation") and cells_of_run(engine, run_id, "evaluation"))
+    if not cells_of_run(engine, run_id, "evaluation"):
+        return False
+    return bool(cells_of_run(engine, run_id, "generation")) or rejudges(_run(settings, run_id).params)
 
 
 def update_scores(settings: Settings, run_id: str) -> tuple[int, int]:
@@ -26,11 +35,14 @@ def update_scores(settings: Settings, run_id: str) -> tuple[int, int]:
 
 
 def update_summaries(settings: Settings, run_id: str) -> str:
-    """Write the summaries; returns them as a short text."""
+    """Write the summaries of ``parsed_scores.csv`` as it is; returns them as a short text."""
+    from daydreaming.analysis.final_results import final_results
     from daydreaming.analysis.leaderboard import summary_text
 
     experiment_id = _run(settings, run_id).experiment_id
-    return summary_text(write_summaries(settings, experiment_id, write_scores(settings, experiment_id)))
+    scores = read_scores(settings, experiment_id)
+    tables = write_summaries(settings, experiment_id, scores)
+    return summary_text(tables["final_results"] if tables else final_results(scores))
 
 
 def update_errors(settings: Settings, run_id: str) -> int:
@@ -71,7 +83,8 @@ def writes_tables(settings: Settings, run_id: str) -> bool:
     run = _run(settings, run_id)
     if run.parent_run_id is None:
         return True
-    table = DataRoot(settings.data_root).summary(run.experiment_id) / "final_results.csv"
+    # The first of the tables: it is written each time, the others only where they change.
+    table = DataRoot(settings.data_root).parsing(run.experiment_id) / "parsed_scores.csv"
     planned_at = read_created_at(engine_for(settings), run.parent_run_id)
     # The run that planned it waits for all its shards; an older table is of an earlier run.
     return table.exists() and datetime.fromtimestamp(table.stat().st_mtime, UTC) > planned_at

@@ -1,21 +1,25 @@
-"""Write the tables of an experiment, and those that span all experiments."""
+"""Write the tables of an experiment, as files and into the results database."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import hashlib
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from daydreaming.errors import StaleResponseError
-from daydreaming.inputs.records import Stage
+from daydreaming.pipeline.cross_tables import write_cross_experiment
+from daydreaming.pipeline.ledger_export import write_calls
 from daydreaming.pipeline.refresh import ExperimentRows, refresh_rows
+from daydreaming.pipeline.score_table import score_table
+from daydreaming.pipeline.table_source import code_digest
 from daydreaming.settings import Settings
 from daydreaming.store.database import engine_for
 from daydreaming.store.files import DataRoot, write_whole
-from daydreaming.store.plans import PlannedCell, combinations_of_experiment
-from daydreaming.store.results import read_failures, read_responses
+from daydreaming.store.results import read_failures
+from daydreaming.store.statistics import read_source, replace_statistics
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Mapping
 
     import pandas as pd
 
@@ -26,173 +30,162 @@ _ERROR_COLUMNS = (
     "attempt",
     "error_class",
     "message",
-    "occurred_at",
+    "time",
     "run_id",
 )
 
 
+def scores_file(settings: Settings, experiment_id: str) -> Path:
+    """Where ``parsed_scores.csv`` of an experiment is."""
+    return DataRoot(settings.data_root).parsing(experiment_id) / "parsed_scores.csv"
+
+
+def statistics_file(settings: Settings, experiment_id: str, name: str) -> Path:
+    """Where a table of ``ANALYSES`` is: where the Dagster original has it."""
+    files = DataRoot(settings.data_root)
+    folder = files.parsing if name.endswith("_analysis") else files.summary
+    return folder(experiment_id) / f"{name}.csv"
+
+
 def write_scores(settings: Settings, experiment_id: str) -> pd.DataFrame:
     """Bring rows up to date with the files, then write ``parsed_scores.csv``; returns it."""
-    from daydreaming.analysis.scores import parsed_scores
+    from daydreaming.analysis.export import csv_text
 
-    rows = refresh_rows(settings, experiment_id)
-    combinations = combinations_of_experiment(engine_for(settings), experiment_id)
-    levels = {c.combo_id: (c.description_level, c.k_max) for c in combinations}
-    scores = parsed_scores(_score_rows(DataRoot(settings.data_root), rows, levels))
-    _export(DataRoot(settings.data_root).parsing(experiment_id) / "parsed_scores.csv", scores)
+    scores = score_table(settings, experiment_id, refresh_rows(settings, experiment_id))
+    _write(scores_file(settings, experiment_id), csv_text(scores))
     return scores
 
 
-def write_summaries(settings: Settings, experiment_id: str, scores: pd.DataFrame) -> pd.DataFrame:
-    """Write every table of ``ANALYSES``; returns ``final_results``."""
+def read_scores(settings: Settings, experiment_id: str) -> pd.DataFrame:
+    """``parsed_scores.csv`` as it was written last; written now where it is missing or cannot be read."""
+    from daydreaming.analysis.score_file import scores_of_csv
+    from daydreaming.errors import StoreError
+
+    try:
+        return scores_of_csv(scores_file(settings, experiment_id).read_text(encoding="utf-8"))
+    except (FileNotFoundError, UnicodeDecodeError, StoreError):
+        return write_scores(settings, experiment_id)
+
+
+def write_summaries(
+    settings: Settings, experiment_id: str, scores: pd.DataFrame
+) -> Mapping[str, pd.DataFrame] | None:
+    """Write every table of ``ANALYSES``, and their rows into the results database.
+
+    Nothing is done where both are there, made of the same scores by the same code: the statistics
+    take longer than everything else together.
+
+    Returns:
+        The tables by name; None where nothing was to be done.
+    """
+    from daydreaming.analysis.export import csv_text
+
+    text = csv_text(scores)
+    source = _source(text)
+    known = read_source(engine_for(settings), experiment_id)
+    if known and known["made_of"] == source and _are_there(settings, experiment_id, known["files"]):
+        return None
+    tables = statistics_of(text)
+    texts = {name: csv_text(table) for name, table in tables.items()}
+    for name, table_text in texts.items():
+        _write(statistics_file(settings, experiment_id, name), table_text)
+    _store(settings, experiment_id, source, tables, texts)
+    return tables
+
+
+def store_statistics(settings: Settings, experiment_id: str, rows: ExperimentRows | None = None) -> None:
+    """Compute an experiment's statistics and put them into the results database; no table is written.
+
+    Args:
+        settings: The deployment's settings.
+        experiment_id: Whose statistics.
+        rows: What ``refresh_rows`` returned, where that was called already.
+    """
+    from daydreaming.analysis.export import csv_text
+
+    text = csv_text(score_table(settings, experiment_id, rows or refresh_rows(settings, experiment_id)))
+    tables = statistics_of(text)
+    texts = {name: csv_text(table) for name, table in tables.items()}
+    _store(settings, experiment_id, _source(text), tables, texts)
+
+
+def statistics_of(scores_text: str) -> dict[str, pd.DataFrame]:
+    """Every table of ``ANALYSES``, made of what ``parsed_scores.csv`` holds."""
+    from daydreaming.analysis.score_file import scores_of_csv
     from daydreaming.analysis.tables import ANALYSES
 
-    files = DataRoot(settings.data_root)
-    tables = {name: make(scores) for name, make in ANALYSES.items()}
-    for name, table in tables.items():
-        # Where the Dagster original has them.
-        folder = files.parsing if name.endswith("_analysis") else files.summary
-        _export(folder(experiment_id) / f"{name}.csv", table)
-    return tables["final_results"]
-
-
-def write_cross_experiment(settings: Settings) -> tuple[int, int]:
-    """Write the two tables over all experiments, whole; returns their row counts."""
-    from filelock import FileLock
-
-    from daydreaming.analysis.cross_experiment import evaluation_results, generation_results
-
-    folder = DataRoot(settings.data_root).cross_experiment()
-    folder.mkdir(parents=True, exist_ok=True)
-    # Rows are read under the lock, so that the last to write is the last to have read.
-    with FileLock(folder / ".lock"):
-        generations = generation_results(map(_generation_result, _stored(settings, "generation")))
-        evaluations = evaluation_results(map(_evaluation_result, _stored(settings, "evaluation")))
-        _export(folder / "generation_results.csv", generations)
-        _export(folder / "evaluation_results.csv", evaluations)
-    return len(generations), len(evaluations)
-
-
-def _stored(settings: Settings, stage: Stage) -> Iterator[dict[str, Any]]:
-    """Rows whose file is there: one that a person deleted is missing, whichever experiment it served."""
-    answered = DataRoot(settings.data_root).answered_ids(stage)
-    for row in read_responses(engine_for(settings), stage):
-        if row[f"{stage}_task_id"] in answered:
-            yield row
+    scores = scores_of_csv(scores_text)
+    return {name: make(scores) for name, make in ANALYSES.items()}
 
 
 def write_errors(settings: Settings, experiment_id: str) -> int:
-    """Write ``errors.csv``: one row per failed call; returns how many."""
-    import pandas as pd
+    """Write ``errors.csv``, one row per failed call, and the ledger beside it; returns how many failed."""
+    text, count = errors_text(settings, experiment_id)
+    _write(errors_file(settings, experiment_id), text)
+    write_calls(settings, experiment_id)
+    return count
+
+
+def errors_file(settings: Settings, experiment_id: str) -> Path:
+    """Where ``errors.csv`` of an experiment is."""
+    return DataRoot(settings.data_root).reporting(experiment_id) / "errors.csv"
+
+
+def errors_text(settings: Settings, experiment_id: str) -> tuple[str, int]:
+    """What ``errors.csv`` is to hold, and how many failed calls that are."""
+    from daydreaming.analysis.export import rows_csv
 
     failures = [
-        row
+        {**row, "time": row["occurred_at"].isoformat()}
         for row in read_failures(engine_for(settings), experiment_id)
         # Nothing was sent for the others: they wait for a generation, whose own failure is listed.
         if row["attempt"] > 0 or row["error_class"] == StaleResponseError.__name__
     ]
-    table = pd.DataFrame(failures, columns=list(_ERROR_COLUMNS)).rename(columns={"occurred_at": "time"})
-    table["time"] = [row["occurred_at"].isoformat() for row in failures]
-    _export(DataRoot(settings.data_root).reporting(experiment_id) / "errors.csv", table)
-    return len(failures)
+    rows = [[row[column] for column in _ERROR_COLUMNS] for row in failures]
+    return rows_csv(_ERROR_COLUMNS, rows), len(failures)
 
 
-def write_all_tables(settings: Settings, experiment_id: str) -> pd.DataFrame:
-    """Every table anew from files and rows; returns ``final_results``."""
-    scores = write_scores(settings, experiment_id)
-    final = write_summaries(settings, experiment_id, scores)
+def write_all_tables(settings: Settings, experiment_id: str) -> None:
+    """Every table anew from files and rows; statistics only where the scores have changed."""
+    write_summaries(settings, experiment_id, write_scores(settings, experiment_id))
     write_cross_experiment(settings)
     write_errors(settings, experiment_id)
-    return final
 
 
-def _export(path: Path, frame: pd.DataFrame) -> None:
-    from daydreaming.analysis.export import csv_text
-
-    write_whole(path, csv_text(frame))
+def _source(scores_text: str) -> dict[str, str]:
+    return {"scores": _sha256(scores_text), "code": code_digest()}
 
 
-def _score_rows(
-    files: DataRoot, experiment: ExperimentRows, levels: Mapping[str, tuple[str, int]]
-) -> Iterator[dict[str, Any]]:
-    essay_chars = {cell_id: _essay_chars(files, cell_id) for cell_id in experiment.rows["generation"]}
-    for call in experiment.calls["evaluation"].values():
-        cell, template = call.cell, call.template
-        row = experiment.rows["evaluation"].get(cell.cell_id, {})
-        generation = experiment.rows["generation"].get(cell.generation_task_id)
-        generator = experiment.calls["generation"].get(cell.generation_task_id)
-        description_level, k_max = levels[cell.combo_id]
-        yield {
-            "combo_id": cell.combo_id,
-            "generation_template": cell.generation_template,
-            "generation_model": cell.generation_model,
-            "evaluation_template": cell.evaluation_template,
-            "evaluation_model": cell.evaluation_model,
-            "score": row.get("score"),
-            "error": row.get("score_error") or _why_unscored(cell, row, experiment),
-            "evaluation_response_path": _path(files, "evaluation", cell.cell_id, row),
-            "evaluation_task_id": cell.cell_id,
-            "generation_task_id": cell.generation_task_id,
-            "generation_replicate": cell.generation_replicate,
-            "evaluation_replicate": cell.evaluation_replicate,
-            "parser": template.parser,
-            "score_min": template.score_min,
-            "score_max": template.score_max,
-            "generation_response_path": _path(files, "generation", cell.generation_task_id, generation),
-            "description_level": description_level,
-            "k_max": k_max,
-            "generation_family": _family(generator.cell.model_name) if generator else "",
-            "evaluation_family": _family(cell.model_name),
-            "essay_chars": essay_chars.get(cell.generation_task_id),
-            "generation_cost_usd": generation["cost_usd"] if generation else None,
-            "evaluation_cost_usd": row.get("cost_usd"),
-        }
+def _are_there(settings: Settings, experiment_id: str, files: Mapping[str, str]) -> bool:
+    """Whether the tables are still as they were written: a person may have edited or deleted one."""
+    return all(
+        _file_sha256(statistics_file(settings, experiment_id, name)) == digest
+        for name, digest in files.items()
+    )
 
 
-def _family(model_name: str) -> str:
-    """Who made a model: what a name such as ``vendor/model`` begins with; '' for other names."""
-    vendor, slash, _ = model_name.partition("/")
-    return vendor if slash else ""
+def _store(
+    settings: Settings,
+    experiment_id: str,
+    made_of: Mapping[str, Any],
+    tables: Mapping[str, pd.DataFrame],
+    texts: Mapping[str, str],
+) -> None:
+    from daydreaming.analysis.export import frame_rows
+
+    source = {"made_of": made_of, "files": {name: _sha256(text) for name, text in texts.items()}}
+    rows = {name: frame_rows(table) for name, table in tables.items()}
+    replace_statistics(engine_for(settings), experiment_id, rows, source)
 
 
-def _essay_chars(files: DataRoot, generation_task_id: str) -> int | None:
-    path = files.essay(generation_task_id)
-    return len(path.read_text(encoding="utf-8")) if path.exists() else None
+def _write(path: Path, text: str) -> None:
+    # It can be made again, so nobody waits for the disk.
+    write_whole(path, text, durable=False)
 
 
-def _path(files: DataRoot, stage: Stage, cell_id: str, row: Mapping[str, Any] | None) -> str:
-    return files.relative(files.response(stage, cell_id)) if row else ""
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _why_unscored(cell: PlannedCell, row: Mapping[str, Any], experiment: ExperimentRows) -> str:
-    if row:
-        return ""
-    generation = experiment.rows["generation"].get(cell.generation_task_id)
-    if cell.generation_task_id in experiment.outdated["generation"]:
-        return f"not evaluated: the answer of generation {cell.generation_task_id} is stale (see errors.csv)"
-    if generation is None:
-        return f"not evaluated: generation {cell.generation_task_id} has no response"
-    if generation["essay_error"]:
-        return f"not evaluated: no essay found in the generation ({generation['essay_error']})"
-    if cell.cell_id in experiment.outdated["evaluation"]:
-        return "not evaluated: the stored verdict is stale, it answers another request (see errors.csv)"
-    return "not evaluated: the judge has not answered"
-
-
-def _generation_result(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        **row,
-        "generation_status": "parse_failure" if row["essay_error"] else "success",
-        "generation_timestamp": row["ended_at"],
-        "response_file": row["response_file"],
-    }
-
-
-def _evaluation_result(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        **row,
-        "evaluation_status": "unscored" if row["score"] is None else "success",
-        "evaluation_timestamp": row["ended_at"],
-        "eval_response_file": row["response_file"],
-        "eval_response_size_bytes": row["response_size_bytes"],
-    }
+def _file_sha256(path: Path) -> str | None:
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else None

@@ -11,6 +11,7 @@ from daydreaming.analysis.export import format_number
 from daydreaming.analysis.tables import ANALYSES
 from daydreaming.errors import LLMPermanentError, LLMTransientError, MissingResponseError, StoreError
 from daydreaming.pipeline.call import open_call, record_failure
+from daydreaming.pipeline.cross_tables import write_cross_experiment
 from daydreaming.pipeline.plan import start_run
 from daydreaming.pipeline.run_tables import (
     complete_run,
@@ -19,7 +20,7 @@ from daydreaming.pipeline.run_tables import (
     update_scores,
     update_summaries,
 )
-from daydreaming.pipeline.tables import write_all_tables, write_cross_experiment
+from daydreaming.pipeline.tables import write_all_tables
 from daydreaming.settings import Settings
 from daydreaming.store.database import engine_for
 from daydreaming.store.results import delete_responses
