@@ -34,11 +34,17 @@ GENERATION_RESULT_KINDS: Final[Mapping[str, Kind]] = {
     "response_file": "text",
     "response_size_bytes": "integer",
     "experiment_id": "text",
+    "experiments": "text",
     "replicate": "integer",
+    "parser": "text",
     **_CALL_KINDS,
     "essay_error": "text",
 }
-"""Columns of ``generation_results``; the first eight are those that the Dagster original publishes."""
+"""Columns of ``generation_results``; the first eight are those that the Dagster original publishes.
+
+``experiment_id`` is the experiment that called for the response, ``experiments`` all that it serves,
+separated by a space.
+"""
 
 EVALUATION_RESULT_KINDS: Final[Mapping[str, Kind]] = {
     "evaluation_task_id": "text",
@@ -53,13 +59,22 @@ EVALUATION_RESULT_KINDS: Final[Mapping[str, Kind]] = {
     "eval_response_file": "text",
     "eval_response_size_bytes": "integer",
     "experiment_id": "text",
+    "experiments": "text",
     "replicate": "integer",
+    "generation_replicate": "integer",
+    "generation_timestamp": "text",
     "score": "number",
     "score_error": "text",
     "parser": "text",
+    "score_min": "number",
+    "score_max": "number",
     **_CALL_KINDS,
 }
-"""Columns of ``evaluation_results``; the first eleven are those that the Dagster original publishes."""
+"""Columns of ``evaluation_results``; the first eleven are those that the Dagster original publishes.
+
+``replicate`` counts the evaluation, ``generation_replicate`` the essay; the score is on the scale from
+``score_min`` to ``score_max``. The other columns are as in ``generation_results``.
+"""
 
 
 def generation_results(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:

@@ -10,15 +10,16 @@ from daydreaming.errors import StoreError
 
 GENERATION_COLUMNS = (
     "generation_task_id combo_id generation_template generation_model generation_status "
-    "generation_timestamp response_file response_size_bytes experiment_id replicate model_returned "
-    "upstream_provider finish_reason prompt_tokens completion_tokens cost_usd latency_s attempts "
-    "prompt_sha256 request_hash essay_error"
+    "generation_timestamp response_file response_size_bytes experiment_id experiments replicate parser "
+    "model_returned upstream_provider finish_reason prompt_tokens completion_tokens cost_usd latency_s "
+    "attempts prompt_sha256 request_hash essay_error"
 )
 EVALUATION_COLUMNS = (
     "evaluation_task_id generation_task_id combo_id generation_template generation_model evaluation_template "
     "evaluation_model evaluation_status evaluation_timestamp eval_response_file eval_response_size_bytes "
-    "experiment_id replicate score score_error parser model_returned upstream_provider finish_reason "
-    "prompt_tokens completion_tokens cost_usd latency_s attempts prompt_sha256 request_hash"
+    "experiment_id experiments replicate generation_replicate generation_timestamp score score_error parser "
+    "score_min score_max model_returned upstream_provider finish_reason prompt_tokens completion_tokens "
+    "cost_usd latency_s attempts prompt_sha256 request_hash"
 )
 CASES = [
     (generation_results, GENERATION_COLUMNS, "generation_task_id", "generation_timestamp"),
