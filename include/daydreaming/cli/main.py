@@ -142,6 +142,124 @@ def parse_score(
 
 
 @app.command()
+def rescore(
+    experiment_id: Annotated[str, typer.Argument()],
+    evaluation_template: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ID", help="Only verdicts on this template. Repeatable."),
+    ] = None,
+    parser: Annotated[str | None, typer.Option(help="in_last_line, complex or strict.")] = None,
+    scale: Annotated[str | None, typer.Option(help="Lowest and highest score, such as 0-9.")] = None,
+    generation_template: Annotated[list[str] | None, typer.Option(hidden=True)] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would come out; write nothing.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Read the stored verdicts of an experiment anew, without a call.
+
+    Without --parser and --scale: as evaluation_templates.csv says now.
+
+    Example: daydreaming rescore demo --parser strict --scale 0-9
+    """
+    from daydreaming.cli.rescore import refuse_generation_templates, run_rescore
+
+    refuse_generation_templates(generation_template or [])
+    run_rescore(
+        Settings.from_env(),
+        experiment_id,
+        evaluation_template or [],
+        parser,
+        scale,
+        dry_run,
+        as_json,
+        sys.stdout,
+    )
+
+
+@app.command()
+def rejudge(
+    experiment_id: Annotated[str, typer.Argument()],
+    evaluation_templates: Annotated[
+        str | None, typer.Option(metavar="A,B", help="Rubrics; else those of the experiment.")
+    ] = None,
+    evaluation_models: Annotated[
+        str | None, typer.Option(metavar="X,Y", help="Judges; else those of the experiment.")
+    ] = None,
+    evaluation_replicates: Annotated[
+        str | None, typer.Option(metavar="N", help="Verdicts per essay, rubric and judge.")
+    ] = None,
+    set_: SetOption = None,
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Follow the run to its end.")] = True,
+) -> None:
+    """Have the essays of an experiment judged by other rubrics or judges; generates nothing.
+
+    Example: daydreaming rejudge demo --evaluation-templates rigor --evaluation-models judge
+    """
+    from rich.console import Console
+
+    from daydreaming.cli.rejudge import rejudge_overrides, run_rejudge
+
+    given = {
+        "evaluation_templates": evaluation_templates,
+        "evaluation_models": evaluation_models,
+        "evaluation_replicates": evaluation_replicates,
+    }
+    overrides = rejudge_overrides(experiment_id, given, set_ or [])
+    if not run_rejudge(Settings.from_env(), overrides, Console(), wait=wait):
+        raise typer.Exit(1)
+
+
+@app.command()
+def query(
+    experiment: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ID", help="That it serves. This and the next five: repeatable."),
+    ] = None,
+    generation_template: Annotated[list[str] | None, typer.Option(metavar="ID")] = None,
+    evaluation_template: Annotated[list[str] | None, typer.Option(metavar="ID")] = None,
+    generation_model: Annotated[list[str] | None, typer.Option(metavar="ID")] = None,
+    evaluation_model: Annotated[list[str] | None, typer.Option(metavar="ID")] = None,
+    parser: Annotated[list[str] | None, typer.Option(help="in_last_line, complex or strict.")] = None,
+    since: Annotated[
+        str | None, typer.Option(metavar="YYYY-MM-DD", help="First day (UTC) of the verdict.")
+    ] = None,
+    until: Annotated[str | None, typer.Option(metavar="YYYY-MM-DD", help="Last day, included.")] = None,
+    min_score: Annotated[float | None, typer.Option(help="On the template's own scale.")] = None,
+    max_score: Annotated[float | None, typer.Option(help="Likewise; both leave unscored ones out.")] = None,
+    columns: Annotated[
+        str, typer.Option(metavar="A,B", help="Columns of evaluation_results.csv, in this order.")
+    ] = "",
+    limit: Annotated[int, typer.Option(min=1, help="Rows that the terminal shows.")] = 50,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write all rows to a .csv or .parquet file.")
+    ] = None,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV, all rows.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Find evaluations over all experiments.
+
+    Example: daydreaming query --generation-model gpt_5 --min-score 8 --since 2026-03-01 --out best.parquet
+    """
+    from daydreaming.cli.query import Output, run_query
+
+    filters = {
+        "experiments": experiment,
+        "generation_templates": generation_template,
+        "evaluation_templates": evaluation_template,
+        "generation_models": generation_model,
+        "evaluation_models": evaluation_model,
+        "parsers": parser,
+        "since": since,
+        "until": until,
+        "min_score": min_score,
+        "max_score": max_score,
+    }
+    output = Output(as_csv, as_json, columns, limit, out)
+    run_query(Settings.from_env(), filters, output, sys.stdout)
+
+
+@app.command()
 def analyze(
     file: Annotated[Path, typer.Argument(metavar="FILE.csv")],
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Write one CSV per table there.")] = None,
@@ -154,6 +272,25 @@ def analyze(
     from daydreaming.cli.analyze import run_analyze
 
     run_analyze(file, out, as_json, sys.stdout)
+
+
+@app.command()
+def verify(
+    experiment_ids: Annotated[list[str] | None, typer.Argument(metavar="[EXPERIMENT_ID]...")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Derive every score and table from the files again, and list all that does not agree; writes nothing.
+
+    The exit code is 1 where anything is wrong. Without an ID: all experiments.
+
+    Example: daydreaming verify demo --json
+    """
+    from rich.console import Console
+
+    from daydreaming.cli.verify import run_verify
+
+    if not run_verify(Settings.from_env(), experiment_ids or [], as_json, sys.stdout, Console(stderr=True)):
+        raise typer.Exit(1)
 
 
 @app.command("import-legacy")
@@ -175,6 +312,19 @@ def import_legacy(
 
     if not run_import_legacy(Settings.from_env(), folder, experiment_id, dry_run, as_json, sys.stdout):
         raise typer.Exit(1)
+
+
+@app.command()
+def rebuild(as_json: JsonOption = False) -> None:
+    """Make the results database again from the files alone; it changes in one step, or not at all.
+
+    Example: daydreaming rebuild
+    """
+    from rich.console import Console
+
+    from daydreaming.cli.rebuild import run_rebuild
+
+    run_rebuild(Settings.from_env(), as_json, Console(stderr=True), sys.stdout)
 
 
 @app.command()

@@ -21,16 +21,19 @@ from daydreaming.store.results import count_made_by_run
 _DAG_TIMEOUT_S = 120.0
 
 
-def run_experiment(settings: Settings, overrides: Mapping[str, Any], console: Console) -> bool:
+def run_experiment(
+    settings: Settings, overrides: Mapping[str, Any], console: Console, *, wait: bool = True
+) -> bool:
     """Run an experiment.
 
     Args:
         settings: The deployment's settings.
         overrides: Parameters, ``experiment`` among them.
         console: Where progress and the final table go.
+        wait: Follow the run to its end.
 
     Returns:
-        Whether the run succeeded.
+        Whether the run succeeded; True where it is not waited for.
 
     Raises:
         InputError: Parameters or inputs are wrong: nothing was started.
@@ -41,6 +44,8 @@ def run_experiment(settings: Settings, overrides: Mapping[str, Any], console: Co
     _wait_for_dag(client)
     run_id = client.trigger(overrides)
     console.print(f"Run {run_id} of daydream_experiment", highlight=False, soft_wrap=True)
+    if not wait:
+        return True
     state = follow(client, settings, run_id, console)
     if state == "success":
         _show_results(settings, run_id, console)

@@ -12,7 +12,7 @@ from daydreaming.inputs.llm_models import read_models, select_models
 from daydreaming.inputs.params import ExperimentParams
 from daydreaming.inputs.records import Concept
 from daydreaming.inputs.snapshot import Inputs
-from daydreaming.inputs.templates import load_templates
+from daydreaming.inputs.templates import LoadedTemplates, load_templates
 from daydreaming.prompts.trial import trial_render
 
 _SAMPLE_ESSAY = "A mind at rest recombines what it knows.\n\nMost pairs are dull; a few are worth keeping."
@@ -21,7 +21,7 @@ _MAX_SAMPLE = 50
 
 
 def load_inputs(inputs_root: Path, params: ExperimentParams, pools: Collection[str] | None = None) -> Inputs:
-    """Everything that a run reads, checked.
+    """Everything that a run reads, checked; without what only generations need where none are made.
 
     Args:
         inputs_root: Folder that holds ``01_raw/``.
@@ -32,18 +32,24 @@ def load_inputs(inputs_root: Path, params: ExperimentParams, pools: Collection[s
         InputError: Holds every problem of the files and the selection, one line each.
     """
     problems: list[str] = []
-    concepts = load_concepts(inputs_root, params.concepts, params.k_max, problems)
-    sample = {"concepts": _sample(concepts, params)}
-    generation = load_templates(inputs_root, "generation", params.generation_templates, sample, problems)
+    concepts: list[Concept] = []
+    generation = LoadedTemplates()
+    if not params.rejudge:
+        concepts = load_concepts(inputs_root, params.concepts, params.k_max, problems)
+        sample = {"concepts": _sample(concepts, params)}
+        generation = load_templates(inputs_root, "generation", params.generation_templates, sample, problems)
     essay = {"response": _SAMPLE_ESSAY}
     evaluation = load_templates(inputs_root, "evaluation", params.evaluation_templates, essay, problems)
     models = read_models(inputs_root, pools, problems)
+    generators = (
+        () if params.rejudge else select_models(models, "generation", params.generation_models, problems)
+    )
     inputs = Inputs(
         params=params.model_dump(mode="json"),
         concepts=tuple(concepts),
         generation_templates=tuple(generation.selected),
         evaluation_templates=tuple(evaluation.selected),
-        generation_models=tuple(select_models(models, "generation", params.generation_models, problems)),
+        generation_models=tuple(generators),
         evaluation_models=tuple(select_models(models, "evaluation", params.evaluation_models, problems)),
     )
     problems += trial_render([*generation.trials, *evaluation.trials])

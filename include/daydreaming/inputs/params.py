@@ -83,25 +83,36 @@ class ExperimentParams(BaseModel):
     max_failed_fraction: float = Field(0, ge=0, le=1, description="a number from 0 to 1")
     shard_size: int = Field(100, ge=1, description="a whole number of at least 1")
     dry_run: bool = Field(default=False, description="true or false")
+    rejudge: bool = Field(default=False, description="true or false")
     schedule: Literal["nightly"] | None = Field(None, description="nightly, or left out")
 
 
 PARAM_NAMES: tuple[str, ...] = tuple(name for name in ExperimentParams.model_fields if name != _FILE_ONLY)
+#: What a run that only judges has no use for: it takes the essays that its experiment has.
+GENERATION_PARAMS: tuple[str, ...] = (
+    "k_max",
+    "description_level",
+    "concepts",
+    *(name for name in PARAM_NAMES if name.startswith("generation_")),
+)
 _LISTS = frozenset(name for name, field in ExperimentParams.model_fields.items() if field.default == ())
 _TEXTS = frozenset({"experiment", "experiment_id", "description_level", "on_stale"})
 
 
-def resolve_params(overrides: Mapping[str, Any], experiments_dir: Path) -> ExperimentParams:
-    """Overrides that are given, over the saved experiment, over the defaults.
+def resolve_params(
+    overrides: Mapping[str, Any], experiments_dir: Path, earlier: Mapping[str, Any] | None = None
+) -> ExperimentParams:
+    """Overrides that are given, over the saved experiment, over those of an earlier run, over the defaults.
 
     Args:
         overrides: By parameter name; None, '' and empty lists count as not given.
         experiments_dir: Folder of saved experiments.
+        earlier: Parameters that a run has had.
 
     Raises:
         InputError: Every problem of the overrides and of the saved experiment, one line each.
     """
-    given = {str(k): v for k, v in overrides.items() if v is not None and v not in ("", [], ())}
+    given = given_params(overrides)
     problems = _problems(given, "", allow_schedule=False)
     saved: dict[str, Any] = {}
     name = given.get("experiment")
@@ -110,7 +121,12 @@ def resolve_params(overrides: Mapping[str, Any], experiments_dir: Path) -> Exper
         problems += found
     if problems:
         raise InputError(problems)
-    return ExperimentParams(**{**saved, **given})
+    return ExperimentParams(**{**(earlier or {}), **saved, **given})
+
+
+def given_params(overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """What counts as given: neither null nor empty."""
+    return {str(k): v for k, v in overrides.items() if v is not None and v not in ("", [], ())}
 
 
 def nightly_experiments(experiments_dir: Path) -> tuple[list[str], list[str]]:

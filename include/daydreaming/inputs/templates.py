@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import model_validator
 
+from daydreaming.errors import InputError
 from daydreaming.inputs.records import ESSAY_PARSERS, SCORE_PARSERS, Stage, Template
 from daydreaming.inputs.selection import select
 from daydreaming.inputs.tables import Flag, Id, Number, Table, TableRow, read_table
@@ -47,15 +48,7 @@ class EvaluationTemplateRow(TableRow):
 
     @model_validator(mode="after")
     def _known_parser_and_scale(self) -> EvaluationTemplateRow:
-        _check_parser(self.parser, SCORE_PARSERS)
-        if self.score_min >= self.score_max:
-            got = f"{self.score_min:g} and {self.score_max:g}"
-            raise ValueError(f"score_min must be below score_max; got {got}. Correct the scale.")
-        if self.parser != "strict" and (self.score_min < 0 or self.score_max > 10):
-            raise ValueError(
-                f"parser {self.parser!r} reads scores from 0 to 10; got a scale of {self.score_min:g} to "
-                f"{self.score_max:g}. Use the parser strict, or another scale."
-            )
+        check_scoring(self.parser, self.score_min, self.score_max)
         return self
 
 
@@ -105,6 +98,37 @@ def load_templates(
 
 def _template(row: TableRow, text: str) -> Template:
     return Template(**row.model_dump(exclude={"active"}), text=text)
+
+
+def check_scoring(parser: str, score_min: float, score_max: float) -> None:
+    """Check that verdicts can be read so.
+
+    Raises:
+        ValueError: An unknown parser, no scale, or a scale that the parser does not read.
+    """
+    _check_parser(parser, SCORE_PARSERS)
+    if score_min >= score_max:
+        got = f"{score_min:g} and {score_max:g}"
+        raise ValueError(f"score_min must be below score_max; got {got}. Correct the scale.")
+    if parser != "strict" and (score_min < 0 or score_max > 10):
+        raise ValueError(
+            f"parser {parser!r} reads scores from 0 to 10; got a scale of {score_min:g} to "
+            f"{score_max:g}. Use the parser strict, or another scale."
+        )
+
+
+def read_evaluation_templates(root: Path) -> Mapping[str, EvaluationTemplateRow]:
+    """The rows of ``evaluation_templates.csv`` by ID, without their texts.
+
+    Raises:
+        InputError: Every problem of the file, one line each.
+    """
+    problems: list[str] = []
+    label = f"{FOLDER}/evaluation_templates.csv"
+    table = read_table(root / label, label, EvaluationTemplateRow, problems)
+    if problems or table is None:
+        raise InputError(problems)
+    return table.rows
 
 
 def _check_parser(parser: str, known: Sequence[str]) -> None:

@@ -56,6 +56,12 @@ def experiment_params(inputs_root: Path) -> dict[str, Param]:
             title="Dry run",
             description="Plan and estimate only; send nothing.",
         ),
+        "rejudge": Param(
+            None,
+            type=["null", "boolean"],
+            title="Rejudge",
+            description="Generate nothing: judge the essays that the experiment has.",
+        ),
     }
 
 

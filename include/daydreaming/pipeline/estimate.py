@@ -14,6 +14,7 @@ from daydreaming.pipeline.estimate_text import estimate_lines, estimate_markdown
 from daydreaming.pipeline.frozen import frozen_inputs
 from daydreaming.pipeline.new_calls import USUAL_BYTES_PER_TOKEN, ModelCalls, count_calls
 from daydreaming.pipeline.pricing import model_price
+from daydreaming.pipeline.rejudge import Essays, essays_of_inputs, essays_of_run, rejudges
 from daydreaming.pipeline.wall_time import Load, starting_time_s, wall_time_s
 from daydreaming.settings import Settings
 from daydreaming.store.database import engine_for
@@ -141,7 +142,8 @@ def estimate_run(settings: Settings, run_id: str) -> Estimate:
     """
     run = read_run(engine_for(settings), run_id)
     inputs = frozen_inputs(settings.data_root, run)
-    estimate = _estimate(settings, inputs, known_of_run(settings, inputs, run))
+    essays = essays_of_run(settings, run) if rejudges(inputs.params) else None
+    estimate = _estimate(settings, inputs, known_of_run(settings, inputs, run), essays)
     if estimate.unpriced and estimate.caps:
         raise DesignError(f"{no_price_text(estimate)} Nothing was sent.")
     return estimate
@@ -153,16 +155,17 @@ def estimate_plan(settings: Settings, inputs: Inputs) -> Estimate:
     Raises:
         DesignError: No plan can be made of the inputs.
     """
-    return _estimate(settings, inputs, known_of_plan(settings, inputs))
+    essays = essays_of_inputs(settings, inputs) if rejudges(inputs.params) else None
+    return _estimate(settings, inputs, known_of_plan(settings, inputs), essays)
 
 
-def _estimate(settings: Settings, inputs: Inputs, known: EarlierCalls) -> Estimate:
+def _estimate(settings: Settings, inputs: Inputs, known: EarlierCalls, essays: Essays | None) -> Estimate:
     params = inputs.params
     essay_tokens = {
         model.id: known.answer_tokens("generation", model.id, params["generation_max_tokens"])
         for model in inputs.generation_models
     }
-    calls = count_calls(settings, inputs, essay_tokens)
+    calls = count_calls(settings, inputs, essay_tokens, None if essays is None else essays.chosen)
     models = tuple(_model_estimate(inputs, known, one) for one in calls.models)
     loads = [_load(one, model) for one, model in zip(calls.models, models, strict=True)]
     return Estimate(
@@ -174,7 +177,7 @@ def _estimate(settings: Settings, inputs: Inputs, known: EarlierCalls) -> Estima
         params["dry_run"],
         params.get("approve_above_usd"),
         known.caps,
-        known.notes,
+        (*known.notes, *(essays.lines() if essays else ())),
     )
 
 

@@ -66,21 +66,29 @@ class PlannedCalls:
     models: tuple[ModelCalls, ...]
 
 
-def count_calls(settings: Settings, inputs: Inputs, essay_tokens: Mapping[str, int]) -> PlannedCalls:
+def count_calls(
+    settings: Settings,
+    inputs: Inputs,
+    essay_tokens: Mapping[str, int],
+    judged: Sequence[Generation] | None = None,
+) -> PlannedCalls:
     """Plan some inputs and compare with the stored responses.
 
     Args:
         settings: The deployment's settings.
         inputs: What would be run.
         essay_tokens: Tokens that a generator's answer is expected to have, by the model's ID.
+        judged: Where nothing is generated: the generations whose stored essays are judged.
 
     Raises:
         DesignError: Two cells would share an ID, or there are too many.
     """
     files = DataRoot(settings.data_root)
+    answered = {stage: files.answered_ids(stage) for stage in ("generation", "evaluation")}
+    if judged is not None:
+        return _count_verdicts(settings, inputs, judged, answered)
     combinations, generations = design_generations(inputs)
     evaluations = design_evaluations(inputs, generations)
-    answered = {stage: files.answered_ids(stage) for stage in ("generation", "evaluation")}
     if inputs.params["on_stale"] == "archive":
         replaced = cells_to_replace(settings, inputs, combinations, generations, evaluations, answered)
         answered = {stage: ids - replaced for stage, ids in answered.items()}
@@ -93,6 +101,26 @@ def count_calls(settings: Settings, inputs: Inputs, essay_tokens: Mapping[str, i
             *_generation_calls(inputs, combinations, generations, answered["generation"]),
             *_evaluation_calls(inputs, evaluations, answered["evaluation"], essays),
         ),
+    )
+
+
+def _count_verdicts(
+    settings: Settings, inputs: Inputs, judged: Sequence[Generation], answered: Mapping[str, set[str]]
+) -> PlannedCalls:
+    """The same where nothing is generated."""
+    files = DataRoot(settings.data_root)
+    # A verdict on what was deleted since is planned, and fails without a call.
+    there = [essay for essay in judged if essay.generation_task_id in answered["generation"]]
+    evaluations = design_evaluations(inputs, there)
+    known = answered["evaluation"]
+    if inputs.params["on_stale"] == "archive":
+        known = known - cells_to_replace(settings, inputs, (), there, evaluations, answered)
+    essays = {e.generation_task_id: _essay_size(files, e.generation_task_id) for e in there}
+    return PlannedCalls(
+        len({essay.combo_id for essay in there}),
+        0,
+        len(evaluations),
+        tuple(_evaluation_calls(inputs, evaluations, known, essays)),
     )
 
 
@@ -161,6 +189,14 @@ def _essay_sizes(
         else to_come[cell.generation_model]
         for cell in generations
     }
+
+
+def _essay_size(files: DataRoot, generation_task_id: str) -> PromptSize:
+    """Of an essay that is sent as it is stored."""
+    path = files.essay(generation_task_id)
+    if not path.exists():
+        return _stored_size(files, generation_task_id)
+    return PromptSize(path.stat().st_size, path.stat().st_size)
 
 
 def _stored_size(files: DataRoot, generation_task_id: str) -> PromptSize:
