@@ -11,117 +11,29 @@ only what has no answer is called again, and the tables follow.
 
 from __future__ import annotations
 
-import logging
-from datetime import UTC, datetime
-from typing import Any
-
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
-from airflow.sdk import Asset, TriggerRule, conf, dag, get_parsing_context, task
+from airflow.sdk import TriggerRule, dag, get_parsing_context
 from airflow.sdk.definitions.param import ParamsDict
-from airflow.sdk.exceptions import AirflowSkipException
 
+from daydreaming.operators.call_dag import call_dag, call_options, is_call
 from daydreaming.operators.estimate import EstimateCostOperator
-from daydreaming.operators.failures import fail_clearly
+from daydreaming.operators.experiment_tasks import (
+    append_cross_experiment,
+    check_completeness,
+    list_shards,
+    load_inputs,
+    parse_scores,
+    plan_evaluations,
+    plan_generations,
+    report,
+    summarize,
+)
 from daydreaming.operators.form import experiment_params
 from daydreaming.operators.llm import call_operator
-from daydreaming.settings import Settings
+from daydreaming.operators.mapping import own_indices
+from daydreaming.settings import DAG_ID, Settings
 
-DAG_ID = "daydream_experiment"
-CALLS = ("generate", "evaluate")
-
-log = logging.getLogger(__name__)
 settings = Settings.from_env()
-RESULTS = Asset("daydreaming_results")  # no URI: Airflow would look through all providers for its scheme
-
-
-@task
-@fail_clearly
-def load_inputs(params: dict[str, Any], run_id: str) -> str:
-    """Validate parameters and input files, and freeze a copy of them for this run."""
-    from daydreaming.operators.connections import require_connections
-    from daydreaming.pipeline.plan import start_run
-
-    run = start_run(settings, params, run_id, datetime.now(UTC))
-    require_connections(settings, run)
-    log.info("Experiment %s; inputs frozen in %s", run.experiment_id, run.inputs_path)
-    return run.experiment_id
-
-
-@task
-@fail_clearly
-def plan_generations(run_id: str) -> list[int]:
-    """Plan one generation per combination, template, model and replicate."""
-    from daydreaming.pipeline.plan import plan_generations as plan
-
-    limit = conf.getint("core", "max_map_length")
-    return plan(settings, run_id, now=datetime.now(UTC), max_instances=limit)
-
-
-@task
-@fail_clearly
-def plan_evaluations(run_id: str) -> list[int]:
-    """Plan one evaluation per generation, template, judge and replicate."""
-    from daydreaming.pipeline.plan import plan_evaluations as plan
-
-    return plan(settings, run_id, max_instances=conf.getint("core", "max_map_length"))
-
-
-@task
-@fail_clearly
-def list_shards(run_id: str) -> list[dict[str, Any]]:
-    """The further runs that a plan larger than `shard_size` is split into."""
-    from daydreaming.pipeline.plan import shards_to_start
-
-    return shards_to_start(settings, run_id)
-
-
-@task(trigger_rule=TriggerRule.ALL_DONE)
-@fail_clearly
-def parse_scores(run_id: str) -> None:
-    """Read every verdict's score and write `parsed_scores.csv`."""
-    from daydreaming.pipeline.run_tables import is_planned, update_scores, writes_tables
-
-    if not is_planned(settings, run_id):
-        raise AirflowSkipException("Nothing was planned: see the log of the task that failed.")
-    if not writes_tables(settings, run_id):
-        raise AirflowSkipException("The run that planned this shard writes the tables, when all have landed.")
-    log.info("%d of %d evaluations are scored", *update_scores(settings, run_id))
-
-
-@task
-@fail_clearly
-def summarize(run_id: str) -> None:
-    """Write the summaries of the experiment."""
-    from daydreaming.pipeline.run_tables import update_summaries
-
-    log.info(update_summaries(settings, run_id))
-
-
-@task(outlets=[RESULTS])
-@fail_clearly
-def append_cross_experiment() -> None:
-    """Write the tables that span all experiments."""
-    from daydreaming.pipeline.tables import write_cross_experiment
-
-    log.info("%d generations and %d evaluations over all experiments", *write_cross_experiment(settings))
-
-
-@task
-@fail_clearly
-def report(run_id: str) -> None:
-    """Write `errors.csv`: one row per failed call."""
-    from daydreaming.pipeline.run_tables import update_errors
-
-    log.info("%d failed calls", update_errors(settings, run_id))
-
-
-@task(trigger_rule=TriggerRule.ALL_DONE, outlets=[RESULTS])
-@fail_clearly
-def check_completeness(run_id: str) -> None:
-    """Bring the tables up to date, then fail the run where too many calls have no answer."""
-    from daydreaming.pipeline.run_tables import complete_run
-
-    log.info(complete_run(settings, run_id))
 
 
 @dag(
@@ -153,16 +65,13 @@ def daydream_experiment() -> None:
     ).expand_kwargs(shards)
     estimate_cost >> run_shards
 
-    operator = call_operator(settings.dispatch)
-    call: dict[str, Any] = {
-        "retries": settings.task_retries,
-        "retry_delay": settings.retry_delay,
-        "map_index_template": "{{ task.cell_label(run_id, ti) }}",
-    }
-    generate = operator.partial(task_id="generate", stage="generation", **call).expand(index=generations)
+    operator, options = call_operator(settings.dispatch), call_options(settings)
+    generate = operator.partial(task_id="generate", stage="generation", **options).expand(
+        index=own_indices(generations)
+    )
     evaluate = operator.partial(
-        task_id="evaluate", stage="evaluation", trigger_rule=TriggerRule.ALL_DONE, **call
-    ).expand(index=released)
+        task_id="evaluate", stage="evaluation", trigger_rule=TriggerRule.ALL_DONE, **options
+    ).expand(index=own_indices(released))
     complete = check_completeness()
     estimate_cost >> generate >> evaluate
     tables = parse_scores()
@@ -171,9 +80,12 @@ def daydream_experiment() -> None:
     [generate, evaluate, run_shards] >> complete
 
 
-experiment_dag = daydream_experiment()
-# A call's own process parses this file too, and has no use for the form: it takes longest to build.
-if get_parsing_context().task_id not in CALLS:
+this_task = get_parsing_context().task_id
+if is_call(this_task):
+    # In a call's own process, which has no use for the other tasks nor for the form.
+    experiment_dag = call_dag(settings, this_task)
+else:
+    experiment_dag = daydream_experiment()
     # Given to the DAG when its tasks are made: each task would get a copy of the whole form, and each
     # parse would serialise all of them.
     experiment_dag.params = ParamsDict(experiment_params(settings.inputs_root))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pluggy
 
-from daydreaming.settings import DAG_ID
+from daydreaming.settings import CALL_STAGES, DAG_ID
 
 if TYPE_CHECKING:
     from daydreaming.inputs.records import Stage
@@ -49,7 +49,7 @@ def task_instance_mutation_hook(task_instance: TaskInstance, dag_run: Any) -> No
 
 
 def _place(task_instance: TaskInstance) -> None:
-    stage = _stage_of(task_instance.task_id)
+    stage = CALL_STAGES.get(task_instance.task_id)
     if stage is None or task_instance.dag_id != DAG_ID or task_instance.map_index is None:
         return
     if task_instance.map_index < 0:
@@ -78,12 +78,6 @@ def _preload() -> None:
     compile_template("{{ concepts }}{% for concept in concepts %}{% endfor %}")
     # Airflow renders the labels, with an environment of its own: the lexer is what takes long to make.
     Environment().parse("{{ label }}")  # noqa: S701 - nothing is rendered
-
-
-def _stage_of(task_id: str) -> Stage | None:
-    if task_id == "generate":
-        return "generation"
-    return "evaluation" if task_id == "evaluate" else None
 
 
 _plans: OrderedDict[tuple[str, Stage], dict[int, tuple[str, str]]] = OrderedDict()

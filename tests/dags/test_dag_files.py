@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from daydreaming.inputs.params import PARAM_NAMES
+from daydreaming.pipeline.query import FILTER_NAMES
 from daydreaming.settings import project_root
 from tests.support.experiments import FILES, make_inputs
 
@@ -142,6 +143,36 @@ class TestNightly:
             DAYDREAMING_TASK_RETRIES="5",
         )["dags"]
         assert parsed["daydream_nightly"]["schedule"] == "30 4 * * 1"
+
+
+class TestCrossExperiment:
+    """`daydream_cross_experiment`."""
+
+    TABLES = ("filtered_evaluation_results", "template_version_comparison_pivot", "model_performance")
+
+    @pytest.fixture
+    def dag(self, dags):
+        return dags["daydream_cross_experiment"]
+
+    def test_the_results_asset_starts_it_by_experiment_one_run_at_a_time(self, dag):
+        assert (dag["timetable"], dag["scheduled_by"]) == ("PartitionedAssetTimetable", RESULTS)
+        assert (dag["max_active_runs"], dag["paused"]) == (1, False)
+
+    def test_each_table_waits_for_news_only(self, dag):
+        upstream = {task_id: task["upstream"] for task_id, task in dag["tasks"].items()}
+        assert upstream == {"find_changes": [], **{table: ["find_changes"] for table in self.TABLES}}
+        assert {task["trigger_rule"] for task in dag["tasks"].values()} == {"all_success"}
+
+    def test_its_parameters_are_the_filters_and_filter_nothing_untouched(self, dag):
+        assert tuple(dag["params"]) == FILTER_NAMES
+        assert not any(dag["params"].values())
+
+    def test_names_are_offered_from_the_files_and_others_are_allowed(self, dag):
+        models = dag["schemas"]["generation_models"]
+        assert "gpt_5" in models["examples"]
+        assert "enum" not in models
+        assert dag["schemas"]["parsers"]["examples"] == ["in_last_line", "complex", "strict"]
+        assert dag["schemas"]["since"]["format"] == "date"
 
 
 def test_the_way_of_dispatch_is_a_setting(dags, parse_dags):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import inspect
 import json
 import logging
 from datetime import UTC, datetime
@@ -12,7 +13,9 @@ from typing import Any
 
 import pytest
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from airflow.sdk.execution_time.context import OutletEventAccessors
 
+from daydreaming.operators.experiment_tasks import RESULTS
 from daydreaming.settings import Settings, project_root
 from tests.support.experiments import answer_all, edit_input, make_settings, planned_run
 
@@ -44,7 +47,10 @@ def experiment(settings: Settings) -> ModuleType:
 
 
 def _call(module: ModuleType, task: str, **arguments: Any) -> Any:
-    return getattr(module, task).function(**arguments)
+    function = getattr(module, task).function
+    if "outlet_events" in inspect.signature(function).parameters:
+        arguments.setdefault("outlet_events", OutletEventAccessors())
+    return function(**arguments)
 
 
 def test_the_tasks_of_a_run_follow_each_other_to_its_tables(experiment, settings, caplog):
@@ -58,7 +64,7 @@ def test_the_tasks_of_a_run_follow_each_other_to_its_tables(experiment, settings
     answer_all(settings, "run-1")
     for task in ("parse_scores", "summarize", "report", "check_completeness"):
         _call(experiment, task, run_id="run-1")
-    _call(experiment, "append_cross_experiment")
+    _call(experiment, "append_cross_experiment", run_id="run-1")
     assert "16 of 16 evaluations are scored" in caplog.text
     assert "evaluations: 16 of 16 answered" in caplog.text
     assert (settings.data_root / "06_summary/demo/final_results.csv").exists()
@@ -101,15 +107,15 @@ def test_a_larger_plan_is_split_and_its_shards_leave_the_tables_to_the_run_that_
     with pytest.raises(AirflowSkipException, match="when all have landed"):
         _call(experiment, "parse_scores", run_id=second)
     _call(experiment, "check_completeness", run_id=second)
-    final = settings.data_root / "06_summary/demo/final_results.csv"
-    assert not final.exists()
+    scores = settings.data_root / "05_parsing/demo/parsed_scores.csv"
+    assert not scores.exists()
     with pytest.raises(AirflowFailException, match="15 of 20 calls have no answer"):
         _call(experiment, "check_completeness", run_id="run-1")
     answer_all(settings, "run-1")
     _call(experiment, "check_completeness", run_id="run-1")
-    before = final.stat().st_mtime_ns
+    before = scores.stat().st_mtime_ns
     _call(experiment, "check_completeness", run_id=second)  # cleared a week later
-    assert final.stat().st_mtime_ns > before
+    assert scores.stat().st_mtime_ns > before
 
 
 def test_a_run_without_a_plan_has_no_tables_and_fails_in_its_leaf(experiment, settings):
@@ -148,3 +154,70 @@ def test_nightly_lists_what_runs_and_reports_broken_files(settings, caplog):
         }
     ]
     assert "experiments/broken.yaml" in caplog.text
+
+
+@pytest.fixture
+def cross(settings: Settings) -> ModuleType:
+    """The file of `daydream_cross_experiment`, likewise."""
+    return _module("daydream_cross_experiment")
+
+
+TABLES = ("filtered_evaluation_results", "template_version_comparison_pivot", "model_performance")
+
+
+def test_a_run_says_which_experiment_it_has_changed_a_shard_leaves_that_to_its_parent(experiment, settings):
+    params = {"experiment": "demo", "shard_size": 3}
+    _call(experiment, "load_inputs", params=params, run_id="run-1")
+    _call(experiment, "plan_generations", run_id="run-1")
+    _call(experiment, "plan_evaluations", run_id="run-1")
+    [shard] = _call(experiment, "list_shards", run_id="run-1")
+    runs = ["run-1", shard["trigger_run_id"]]
+    _call(experiment, "load_inputs", params=shard["conf"], run_id=runs[1])
+    _call(experiment, "plan_generations", run_id=runs[1])
+    _call(experiment, "plan_evaluations", run_id=runs[1])
+    for run_id in runs:
+        answer_all(settings, run_id)
+    told = {
+        (task, run_id): _partitions(experiment, task, run_id)
+        for task, run_id in (
+            ("check_completeness", runs[1]),
+            ("append_cross_experiment", runs[0]),
+            ("check_completeness", runs[0]),
+        )
+    }
+    assert list(told.values()) == [set(), {"demo"}, {"demo"}]
+
+
+def test_an_incomplete_run_says_nothing(experiment, settings):
+    planned_run(settings)
+    with pytest.raises(AirflowFailException):
+        _partitions(experiment, "check_completeness", "run-1")
+
+
+def _partitions(module: ModuleType, task: str, run_id: str) -> set[str]:
+    events = OutletEventAccessors()
+    _call(module, task, run_id=run_id, outlet_events=events)
+    return events[RESULTS].partition_keys
+
+
+def test_tables_over_all_experiments_are_written_once_per_change(experiment, cross, settings, caplog):
+    caplog.set_level(logging.INFO)
+    planned_run(settings)
+    answer_all(settings, "run-1")
+    _call(experiment, "append_cross_experiment", run_id="run-1")
+    digest = _call(cross, "find_changes", params={})
+    for table in TABLES:
+        _call(cross, table, params={}, digest=digest)
+    assert "filtered_evaluation_results: 16 rows" in caplog.text
+    with pytest.raises(AirflowSkipException, match="Nothing has changed"):
+        _call(cross, "find_changes", params={})
+    assert _call(cross, "find_changes", params={"experiments": ["demo"]}) != digest
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [({"since": "soon"}, "since must be a day"), ({"experiments": ["x"]}, "No experiment has the ID 'x'")],
+)
+def test_a_filter_that_cannot_be_fails_the_first_task_with_its_line(cross, settings, params, message):
+    with pytest.raises(AirflowFailException, match=message):
+        _call(cross, "find_changes", params=params)

@@ -66,6 +66,18 @@ class RunningAirflow:
         response = self.client.send("GET", f"/api/v2/dags/{dag_id}/dagRuns/{run_id}")
         return response.json()["state"] if response.status_code == 200 else ""
 
+    def wait_for_runs(self, dag_id: str, partition_key: str, count: int) -> list[dict[str, Any]]:
+        """Wait until a partition of a DAG has had so many runs and they have ended; oldest first."""
+        deadline = time.monotonic() + _RUN_TIMEOUT_S
+        path = f"/api/v2/dags/{dag_id}/dagRuns?order_by=run_after"
+        while True:
+            found = self.client.request("GET", path)["dag_runs"]
+            runs = [run for run in found if run["partition_key"] == partition_key]
+            if len(runs) >= count and all(run["state"] in _ENDED for run in runs):
+                return runs
+            assert time.monotonic() < deadline, f"{dag_id} has had {len(runs)} runs: {runs}"
+            time.sleep(0.5)
+
     def clear_failed(self, run_id: str) -> None:
         """What "clear only failed" on the run does in the UI."""
         body = {"dry_run": False, "dag_run_id": run_id, "only_failed": True, "reset_dag_runs": True}

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -52,6 +53,7 @@ CONFIG = SimulatorConfig(
     rate_unreadable=0.1,
     api_key=SECRET,
 )
+CROSS = "daydream_cross_experiment"
 CALL_ATTEMPTS, TASK_RETRIES = 3, 1
 ENVIRONMENT = {
     "DAYDREAMING_POOLS": "llm_free=1,llm_local=8",
@@ -254,6 +256,19 @@ def test_files_rows_and_tables_hold_the_same_answers(
     assert essays == {g.call.cell_id for g in generations if g.essay is not None}
 
 
+def test_tables_over_all_experiments_follow_by_themselves_after_the_run_and_after_the_clear(
+    airflow: RunningAirflow, second_pass: str
+) -> None:
+    # The tables' task of the first pass, which failed, and the leaf of the second each start a run.
+    runs = airflow.wait_for_runs(CROSS, "faulty", 2)
+    assert [_states(airflow, run) for run in runs] == [{"success"}, {"success"}]
+    found, results = (
+        _table(airflow, f"07_cross_experiment/{name}_results.csv")
+        for name in ("filtered_evaluation", "evaluation")
+    )
+    pd.testing.assert_frame_equal(found, results)
+
+
 def test_another_experiment_with_the_same_cells_calls_nothing(
     airflow: RunningAirflow, second_pass: str
 ) -> None:
@@ -263,6 +278,11 @@ def test_another_experiment_with_the_same_cells_calls_nothing(
     assert airflow.simulator.stats()["calls"] == before
     again, first = (_table(airflow, f"05_parsing/{name}/parsed_scores.csv") for name in ("again", "faulty"))
     pd.testing.assert_frame_equal(again, first)
+    # One more experiment that the answers serve is news, what its leaf says after that is none.
+    runs = airflow.wait_for_runs(CROSS, "again", 2)
+    assert [_states(airflow, run) for run in runs] == [{"success"}, {"skipped"}]
+    # The runs that follow are about other things, and need the machine for themselves.
+    airflow.client.request("PATCH", f"/api/v2/dags/{CROSS}", json={"is_paused": True})
 
 
 def test_two_runs_at_once_pay_for_each_cell_once(airflow: RunningAirflow, second_pass: str) -> None:
@@ -275,6 +295,41 @@ def test_two_runs_at_once_pay_for_each_cell_once(airflow: RunningAirflow, second
     assert stats["calls"] == 4 + 4
     one, other = (_table(airflow, f"05_parsing/{name}/parsed_scores.csv") for name in ("twin-1", "twin-2"))
     pd.testing.assert_frame_equal(one, other)
+
+
+def test_another_rubric_over_old_essays_calls_the_new_verdicts_alone(
+    airflow: RunningAirflow, second_pass: str, evaluations: list[ExpectedEvaluation]
+) -> None:
+    raw = airflow.settings.inputs_root / "01_raw"
+    with (raw / "evaluation_templates.csv").open("a") as table:
+        table.write("fresh,Fresh,For tests,false,strict,0,10\n")
+    (raw / "evaluation_templates/fresh.txt").write_text("Is it new?\n{{ response }}\nSCORE: x (0-10)\n")
+    # Generations would all be stale now: they are not looked at.
+    edited = raw / "generation_templates/plain.txt"
+    text = edited.read_text()
+    edited.write_text(f"Anew: {text}")
+    before, stored = airflow.simulator.stats()["calls"], _answers(airflow)
+    conf = {"experiment_id": "faulty", "rejudge": True, "evaluation_templates": ["fresh"]}
+    run_id = airflow.trigger(conf)
+    assert airflow.wait(run_id) == "success"
+    edited.write_text(text)
+
+    essays = {e.generation.call.cell_id for e in evaluations if e.generation.essay is not None}
+    assert airflow.simulator.stats()["calls"] == before + len(essays)
+    new = {path: data for path, data in _answers(airflow).items() if path not in stored}
+    assert {path.stem for path in new} == {f"{essay}_fresh_fast" for essay in essays}
+    assert stored.items() <= _answers(airflow).items()
+    assert {i.state for i in airflow.instances(run_id, task_id="generate")} == {"skipped"}
+    scores = _table(airflow, "05_parsing/faulty/parsed_scores.csv")
+    counted = scores.groupby("evaluation_template")["score"].count().to_dict()
+    assert counted == {"fresh": len(essays), "judge": sum(e.final_score is not None for e in evaluations)}
+    assert f"{len(essays)} stored essays are judged" in _log(airflow, run_id, "estimate_cost")
+
+
+def _answers(airflow: RunningAirflow) -> dict[Path, bytes]:
+    folders = ("03_generation/generation_responses", "04_evaluation/evaluation_responses")
+    root = airflow.settings.data_root
+    return {path: path.read_bytes() for folder in folders for path in (root / folder).glob("*.txt")}
 
 
 def test_the_nightly_run_starts_each_experiment_once_per_date(
@@ -411,6 +466,10 @@ def test_the_key_is_in_no_log_database_or_file(airflow: RunningAirflow, second_p
     searched = [path for path in folder.rglob("*") if path.is_file()]
     assert len(searched) > 100
     assert [p for p in searched if SECRET.encode() in p.read_bytes()] == []
+
+
+def _states(airflow: RunningAirflow, run: dict[str, Any]) -> set[str]:
+    return {instance.state for instance in airflow.instances(run["dag_run_id"], CROSS)}
 
 
 def _table(airflow: RunningAirflow, name: str) -> pd.DataFrame:

@@ -16,7 +16,7 @@ from types import ModuleType
 from typing import Any
 
 #: Each task start parses the DAG file again, so each instance would pay for these.
-HEAVY = ("pandas", "numpy", "scipy", "openai", "xllamacpp", "alembic")
+HEAVY = ("pandas", "numpy", "scipy", "pyarrow", "openai", "xllamacpp", "alembic")
 
 
 class _Blocker:
@@ -90,6 +90,8 @@ def _dag(dag: Any) -> dict[str, Any]:
         "params": {name: dag.params.get_param(name).value for name in dag.params},
         "schemas": {name: dag.params.get_param(name).schema for name in dag.params},
         "schedule": getattr(dag.timetable, "expression", None),
+        "timetable": type(dag.timetable).__name__,
+        "scheduled_by": getattr(getattr(dag.timetable, "asset_condition", None), "name", None),
         "catchup": dag.catchup,
         "max_active_runs": dag.max_active_runs,
         "max_active_tasks": dag.max_active_tasks,

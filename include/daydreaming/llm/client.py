@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from daydreaming.errors import LLMError, LLMPermanentError, LLMTransientError
 from daydreaming.llm.answer import Answer, read_completion
-from daydreaming.llm.rate_headers import headers_in_body
 from daydreaming.llm.request import ChatRequest
 
 if TYPE_CHECKING:
@@ -42,11 +41,17 @@ async def send(
         _check_key(str(client.api_key or ""))
         status, headers, body = await _post(client, request, timeout_s)
         if on_headers:
-            # An error's body may hold more of them than its head.
-            on_headers(status, {**headers_in_body(body), **headers} if status >= _ERROR else headers)
+            on_headers(status, _all_headers(body, headers) if status >= _ERROR else headers)
         return read_completion(status, headers, body, max_tokens=request.max_tokens)
     except LLMError as error:
         raise _without_secret(error, str(client.api_key or "")) from None
+
+
+def _all_headers(body: str, headers: Mapping[str, str]) -> dict[str, str]:
+    """An error's headers and those that its body repeats or adds."""
+    from daydreaming.llm.rate_headers import headers_in_body
+
+    return {**headers_in_body(body), **headers}
 
 
 async def _post(

@@ -26,7 +26,7 @@ from daydreaming.pipeline.call import (
     settle_stored,
 )
 from daydreaming.settings import Settings
-from daydreaming.triggers.llm import LLMCallTrigger
+from daydreaming.triggers.llm import TRIGGER_PATH, LLMCallTrigger
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -141,30 +141,28 @@ class LLMCallOperator(BaseOperator):
 class TriggererLLMCallOperator(LLMCallOperator):
     """The same call, started in the triggerer: no worker and no pool slot is taken unless it fails.
 
-    Airflow renders the trigger's arguments there, from this operator's template fields.
+    The trigger has no arguments, which Airflow would have to render there: it knows its instance.
     """
 
-    template_fields: Sequence[str] = ("run_id", "stage", "map_index")
     start_from_trigger = True
     start_trigger_args = StartTriggerArgs(
-        trigger_cls="daydreaming.triggers.llm.LLMCallTrigger",
-        trigger_kwargs={
-            "run_id": "{{ run_id }}",
-            # The serialised operator that renders this knows its task ID, but not its stage.
-            "stage": "{{ 'generation' if ti.task_id == 'generate' else 'evaluation' }}",
-            "map_index": "{{ ti.map_index }}",
-        },
+        trigger_cls=TRIGGER_PATH,
+        trigger_kwargs=None,
         next_method="execute_complete",
         next_kwargs=None,
         timeout=None,
     )
 
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.run_id = "{{ run_id }}"
-        self.map_index = "{{ ti.map_index }}"
-
 
 def call_operator(dispatch: str) -> type[LLMCallOperator]:
     """The operator class of a way of dispatch (``DAYDREAMING_DISPATCH``)."""
     return TriggererLLMCallOperator if dispatch == "triggerer" else LLMCallOperator
+
+
+def call_options(settings: Settings) -> dict[str, Any]:
+    """What both stages' mapped tasks have in common."""
+    return {
+        "retries": settings.task_retries,
+        "retry_delay": settings.retry_delay,
+        "map_index_template": "{{ task.cell_label(run_id, ti) }}",
+    }

@@ -15,11 +15,17 @@ from airflow.listeners import hookimpl
 
 #: What a DAG file of ours, and a call's process, import first.
 _MODULES = (
+    "airflow.dag_processing.bundles.local",
+    "airflow.version",
+    "airflow.sdk.bases.sensor",
+    "airflow.providers.standard.operators.empty",
     "airflow.sdk.definitions.decorators",
     "airflow.sdk.definitions.dag",
     "airflow.sdk.definitions.param",
     "airflow.providers.standard.operators.trigger_dagrun",
+    "daydreaming.operators.call_dag",
     "daydreaming.operators.estimate",
+    "daydreaming.operators.experiment_tasks",
     "daydreaming.operators.failures",
     "daydreaming.operators.form",
     "daydreaming.operators.llm",
@@ -33,28 +39,35 @@ def on_starting(component: Any) -> None:
     """Import for the children of this service; only a service has a `Job`, a task process has none."""
     if type(component).__name__ != "Job":
         return
-    # Which service it is cannot be told yet; only a triggerer ends instances.
-    _end_calls_without_callbacks()
+    # Which service it is cannot be told yet; only a triggerer is changed by it.
+    _adapt_triggerer()
     for name in _MODULES:
         try:
             importlib.import_module(name)
         except Exception:
             # The children will import it themselves, and say what is wrong where it can be seen.
             log.exception("daydreaming: could not load %s ahead", name)
+    for prepare in (_warm_templates, _warm_database):
+        try:
+            prepare()
+        except Exception:
+            log.exception("daydreaming: %s failed", prepare.__name__)
+
+
+def _adapt_triggerer() -> None:
     try:
-        _warm_database()
+        from daydreaming.triggers.triggerer import adapt
+
+        adapt()
     except Exception:
-        log.exception("daydreaming: could not prepare the results database ahead")
+        # Airflow's own way is slower, and does.
+        log.exception("daydreaming: calls cost the triggerer what they need not")
 
 
-def _end_calls_without_callbacks() -> None:
-    try:
-        from daydreaming.triggers.success_handler import register
+def _warm_templates() -> None:
+    from daydreaming.operators.call_dag import warm_templates
 
-        register()
-    except Exception:
-        # Airflow's own way of ending them is slower, and does.
-        log.exception("daydreaming: answered calls end with a callback")
+    warm_templates()
 
 
 def _warm_database() -> None:

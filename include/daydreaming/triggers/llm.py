@@ -26,7 +26,7 @@ from daydreaming.pipeline.call import (
     write_prompt,
 )
 from daydreaming.pipeline.pricing import model_price
-from daydreaming.settings import Settings
+from daydreaming.settings import CALL_STAGES, Settings
 from daydreaming.triggers.clients import forget_client, model_limits, shared_client
 from daydreaming.triggers.log_pump import unblock_logs
 
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from daydreaming.triggers.desk import CallDesk
 
+TRIGGER_PATH = "daydreaming.triggers.llm.LLMCallTrigger"
 #: Airflow takes an instance for lost that is queued again before its executor has told of the deferral,
 #: and gives it another try, also after a permanent error. The supervisor's sleep and a scheduler loop
 #: (1 s each) lie between; a failure, which alone goes back to a worker, waits for them.
@@ -63,26 +64,29 @@ class LLMCallTrigger(BaseTrigger):
     Args:
         run_id: The run whose plan holds the cell.
         stage: ``generation`` or ``evaluation``.
-        map_index: The cell's place in the plan.
+        map_index: The cell's place in the plan. Where no worker has started the trigger all three are
+            None: they are those of the task instance that it was started for.
     """
 
-    def __init__(self, run_id: str, stage: Stage, map_index: int | str) -> None:
+    def __init__(
+        self, run_id: str | None = None, stage: Stage | None = None, map_index: int | None = None
+    ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.run_id = run_id
-        self.stage: Stage = stage
+        self.stage = stage
         self.map_index = map_index
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Class path and arguments, as Airflow keeps them."""
         arguments = {"run_id": self.run_id, "stage": self.stage, "map_index": self.map_index}
-        return "daydreaming.triggers.llm.LLMCallTrigger", arguments
+        return TRIGGER_PATH, {name: value for name, value in arguments.items() if value is not None}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Make the call; one event ends the task or sends it back to a worker."""
         unblock_logs()
         began, failure = time.monotonic(), None
         try:
-            prepared = await asyncio.to_thread(_prepare, self.run_id, self.stage, int(self.map_index))
+            prepared = await asyncio.to_thread(_prepare, *self._place())
             await self._answer(prepared)
         except EssayParseError as error:
             self.log.warning("Skipped: %s", error)
@@ -98,6 +102,13 @@ class LLMCallTrigger(BaseTrigger):
             return
         await asyncio.sleep(max(0.0, began + DEFERRAL_KNOWN_AFTER_S - time.monotonic()))
         yield TriggerEvent(failure)  # type: ignore[no-untyped-call]
+
+    def _place(self) -> tuple[str, Stage, int]:
+        """Run, stage and map index of the cell."""
+        if self.run_id is not None and self.stage is not None and self.map_index is not None:
+            return self.run_id, self.stage, self.map_index
+        instance: Any = self.task_instance
+        return instance.run_id, CALL_STAGES[instance.task_id], instance.map_index
 
     async def _answer(self, prepared: _Prepared) -> None:
         call, request = prepared.call, prepared.request

@@ -1,21 +1,42 @@
-"""End an answered call's instance without a callback that nobody runs.
+"""Spare the triggerer, for our calls, what Airflow does for every trigger and a call has no use for.
 
-Airflow 3.3.2 queues a callback for each task that a trigger ends with success. The DAG processor then
-parses the DAG, finds that the callback is not for a failure, and drops it with a warning, also where
-the task has an ``on_success_callback``: 17 ms of CPU an instance, a tenth of what it costs
-(docs/adr/0017-no-callback-for-an-answered-call.md).
+Measured on Airflow 3.3.2 (docs/adr/0017-what-a-call-spares-the-triggerer.md):
+
+- A trigger that ends its task with success makes it queue a callback. The DAG processor parses the DAG
+  for it, finds that it is not for a failure, and drops it, also where the task has an
+  ``on_success_callback``.
+- A trigger that no worker has started gets the whole serialised DAG sent with it, to render its
+  arguments. Ours has none.
 """
 
 from __future__ import annotations
 
+import importlib
+import sys
 from collections.abc import Callable
 from typing import Any
 
 from daydreaming.settings import DAG_ID
+from daydreaming.triggers.llm import TRIGGER_PATH
+
+#: Only a triggerer has imported it.
+_TRIGGERER = "airflow.jobs.triggerer_job_runner"
+#: The process that runs triggers is forked, and finds them loaded: the first call would hold up all
+#: others for more than a second.
+_FIRST_CALLS_MODULES = ("airflow.providers.openai.hooks.openai", "daydreaming.triggers.desk")
 
 
-def register() -> None:
-    """Let the triggerer of this process end our calls so; everything else ends as Airflow ends it."""
+def adapt() -> None:
+    """Let this process handle our calls so where it is a triggerer, and all else as Airflow does."""
+    if _TRIGGERER not in sys.modules:
+        return
+    _end_without_callback()
+    _start_without_dag()
+    for name in _FIRST_CALLS_MODULES:
+        importlib.import_module(name)
+
+
+def _end_without_callback() -> None:
     from airflow.models.trigger import handle_event_submit  # noqa: TID251 - what ends a task lives there
     from airflow.triggers.base import TaskSuccessEvent
 
@@ -33,3 +54,19 @@ def _ending_ours(theirs: Callable[..., None]) -> Callable[..., None]:
         session.flush()
 
     return end
+
+
+def _start_without_dag() -> None:
+    supervisor: Any = sys.modules[_TRIGGERER].TriggerRunnerSupervisor
+    supervisor._create_workload = _without_dag(supervisor._create_workload)  # noqa: SLF001 - no other place
+
+
+def _without_dag(theirs: Callable[..., Any]) -> Callable[..., Any]:
+    def create_workload(*args: Any, **kwargs: Any) -> Any:
+        workload = theirs(*args, **kwargs)
+        if workload is not None and workload.classpath == TRIGGER_PATH:
+            # The trigger then gets the plain task instance, as one that a worker has started.
+            workload.dag_data = workload.dag_run_data = None
+        return workload
+
+    return create_workload

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,6 +12,7 @@ from daydreaming.analysis.comparisons import (
     FRIEDMAN_KINDS,
     LEVEL_KINDS,
     PAIR_KINDS,
+    _adjusted,
     factor_levels,
     friedman,
     paired_comparisons,
@@ -336,3 +339,25 @@ def test_same_seed_gives_the_same_table_in_any_row_order(row, table):
 def test_no_draws_are_refused(table, name):
     with pytest.raises(InputError, match=f"{name} must be at least 1; got 0"):
         table(parsed_scores([]), **{name: 0})
+
+
+@pytest.mark.parametrize(("method", "theirs"), [("holm", "holm"), ("bh", "fdr_bh")])
+@pytest.mark.parametrize(
+    "p",
+    [
+        [0.01, 0.04, 0.03, 0.005],
+        [0.5],
+        [0.2, 0.2, 0.2],
+        [0.9, 0.001, math.nan, 0.6, math.nan],
+        [math.nan],
+        [],
+    ],
+)
+def test_p_values_are_corrected_as_statsmodels_does(p, method, theirs):
+    from statsmodels.stats.multitest import multipletests
+
+    found = _adjusted(p, method)
+    tested = [value for value in p if not math.isnan(value)]
+    expected = iter(multipletests(tested, method=theirs)[1] if tested else [])
+    for before, after in zip(p, found, strict=True):
+        assert math.isnan(after) if math.isnan(before) else after == pytest.approx(next(expected), rel=1e-12)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import math
 
 import pandas as pd
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daydreaming.analysis.export import csv_text, format_number
+from daydreaming.analysis.export import csv_text, format_number, frame_rows, rows_csv, unmarked
 
 
 @pytest.mark.parametrize(
@@ -109,3 +110,32 @@ def test_any_text_reads_back_as_one_cell_that_is_no_formula(cells):
         for got, wanted in zip(read, written, strict=True):
             assert got[:1] not in set("=+-@\t\r")
             assert got.removeprefix("'") == wanted.replace("\r\n", "\n").replace("\r", "\n").removeprefix("'")
+
+
+def test_rows_without_a_frame_are_written_alike():
+    rows = [["=x", 1, 2.50, None], ["a\r\nb", -3, float("nan"), "é"]]
+    frame = pd.DataFrame(rows, columns=["a", "b", "c", "d"])
+    assert rows_csv(["a", "b", "c", "d"], rows) == csv_text(frame)
+    assert rows_csv(["a"], []) == "a\n"
+
+
+@pytest.mark.parametrize(
+    ("column", "values"),
+    [
+        (pd.Series([0.1 + 0.2, math.nan, math.inf, -math.inf, 2.0]), [0.3, None, None, None, 2.0]),
+        (pd.array([3, None], dtype="Int64"), [3, None]),
+        (pd.array([True, None], dtype="boolean"), [True, None]),
+        (pd.Series(["=x", None], dtype="str"), ["=x", None]),
+        (pd.Series(["x\ud83d", 1, 2.5], dtype=object), ["x\\ud83d", 1, 2.5]),
+    ],
+)
+def test_rows_for_json_have_numbers_as_the_csv_and_null_for_what_is_none(column, values):
+    rows = frame_rows(pd.DataFrame({"a": column}))
+    assert rows == [{"a": value} for value in values]
+    json.dumps(rows, allow_nan=False)
+    assert [type(row["a"]) for row in rows] == [type(value) for value in values]
+
+
+@pytest.mark.parametrize(("cell", "text"), [("'=x", "=x"), ("'x", "'x"), ("'", "'"), ("", ""), ("x", "x")])
+def test_the_mark_of_a_formula_is_taken_off_again(cell, text):
+    assert unmarked(cell) == text

@@ -111,6 +111,24 @@ def factor(table, name="generation_model"):
     return table[table["factor"] == name].iloc[0]
 
 
+@pytest.mark.parametrize("power", [0.5, 0.8, 0.95])
+@pytest.mark.parametrize("clusters", [3, 8, 30, 1000])
+def test_detectable_effects_have_the_power_that_statsmodels_computes(clusters, power):
+    from statsmodels.stats.power import TTestPower
+
+    from daydreaming.analysis.power import _detectable
+
+    found = TTestPower().power(_detectable(clusters, power), clusters, 0.05)
+    assert found == pytest.approx(power, abs=2e-6)
+
+
+def test_two_clusters_have_a_detectable_effect_though_the_noncentral_t_has_no_value_there():
+    from daydreaming.analysis.power import _detectable
+
+    # By integrating over the half-normal SD of two differences with scipy.integrate.quad.
+    assert _detectable(2, 0.9) == pytest.approx(14.824121, abs=1e-6)
+
+
 def test_detectable_effect_is_that_of_the_paired_t_test(row):
     # Differences between the two generators over ten combinations: SD by hand; d from Cohen's tables.
     differences = [1, 2, 0, 1, 3, -1, 2, 1, 0, 1]

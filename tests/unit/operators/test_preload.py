@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from daydreaming.operators import preload
-from daydreaming.triggers import success_handler
+from daydreaming.triggers import triggerer
 
 
 class Job:
@@ -45,13 +45,13 @@ def test_a_broken_module_stops_no_service(
 
 
 @pytest.mark.parametrize(("component", "times"), [(Job(), 1), (SimpleNamespace(), 0)])
-def test_a_service_ends_answered_calls_its_own_way(
+def test_a_service_handles_calls_its_own_way(
     imported: list[str], monkeypatch: pytest.MonkeyPatch, component: object, times: int
 ) -> None:
-    registered: list[None] = []
-    monkeypatch.setattr(success_handler, "register", lambda: registered.append(None))
+    adapted: list[None] = []
+    monkeypatch.setattr(triggerer, "adapt", lambda: adapted.append(None))
     preload.on_starting(component)
-    assert len(registered) == times
+    assert len(adapted) == times
 
 
 def test_a_triggerer_starts_where_airflow_has_changed(
@@ -60,8 +60,8 @@ def test_a_triggerer_starts_where_airflow_has_changed(
     def gone() -> None:
         raise ImportError("handle_event_submit")
 
-    monkeypatch.setattr(success_handler, "register", gone)
+    monkeypatch.setattr(triggerer, "adapt", gone)
     with caplog.at_level(logging.ERROR):
         preload.on_starting(Job())
-    assert "answered calls end with a callback" in caplog.text
+    assert "calls cost the triggerer what they need not" in caplog.text
     assert imported

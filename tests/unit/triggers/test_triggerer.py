@@ -1,7 +1,8 @@
-"""How the triggerer ends an answered call, beside Airflow's own way."""
+"""What the triggerer does otherwise for our calls, beside Airflow's own way."""
 
 from __future__ import annotations
 
+import sys
 from functools import singledispatch
 from types import SimpleNamespace
 from typing import Any
@@ -11,10 +12,13 @@ import pytest
 from airflow.callbacks.callback_requests import TaskCallbackRequest
 from airflow.dag_processing.processor import _execute_task_callbacks
 from airflow.executors.workloads import TaskInstance
+from airflow.executors.workloads.trigger import RunTrigger
+from airflow.jobs.triggerer_job_runner import TriggerRunnerSupervisor
 from airflow.models import trigger as airflows  # noqa: TID251 - what ends a task lives there
 from airflow.triggers.base import TaskFailedEvent, TaskSkippedEvent, TaskSuccessEvent, TriggerEvent
 
-from daydreaming.triggers import success_handler
+from daydreaming.triggers import triggerer
+from daydreaming.triggers.llm import TRIGGER_PATH, LLMCallTrigger
 
 
 class Instance:
@@ -37,7 +41,8 @@ def handled(monkeypatch: pytest.MonkeyPatch) -> list[object]:
         events.append(event)
 
     monkeypatch.setattr(airflows, "handle_event_submit", handle)
-    success_handler.register()
+    monkeypatch.setattr(TriggerRunnerSupervisor, "_create_workload", TriggerRunnerSupervisor._create_workload)
+    triggerer.adapt()
     return events
 
 
@@ -93,3 +98,32 @@ def test_airflow_runs_no_callback_for_a_success() -> None:
     log = SimpleNamespace(warning=lambda text, **_: warnings.append(text))
     _execute_task_callbacks(None, request, log)  # type: ignore[arg-type] - it does not get as far as the DAG
     assert warnings == ["Task callback requested but is not a failure callback"]
+
+
+@pytest.mark.parametrize(
+    ("classpath", "dag_data"), [(TRIGGER_PATH, None), ("airflow.triggers.base.BaseTrigger", {"dag": {}})]
+)
+def test_only_our_triggers_go_without_the_whole_dag(
+    monkeypatch: pytest.MonkeyPatch, classpath: str, dag_data: dict[str, Any] | None
+) -> None:
+    workload = RunTrigger(id=1, classpath=classpath, encrypted_kwargs="", dag_data={"dag": {}})
+    monkeypatch.setattr(TriggerRunnerSupervisor, "_create_workload", lambda *_: workload)
+    monkeypatch.setattr(airflows, "handle_event_submit", singledispatch(lambda event: None))
+    triggerer.adapt()
+    supervisor = TriggerRunnerSupervisor.__new__(TriggerRunnerSupervisor)
+    assert supervisor._create_workload(None, None, None, None).dag_data == dag_data  # type: ignore[arg-type]
+
+
+def test_a_service_that_is_no_triggerer_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, triggerer._TRIGGERER)
+    monkeypatch.setattr(airflows, "handle_event_submit", None)
+    triggerer.adapt()
+    assert triggerer._TRIGGERER not in sys.modules
+
+
+@pytest.mark.parametrize(("task_id", "stage"), [("generate", "generation"), ("evaluate", "evaluation")])
+def test_a_trigger_without_arguments_knows_its_instance(task_id: str, stage: str) -> None:
+    trigger = LLMCallTrigger()
+    trigger.task_instance = TaskInstance.model_construct(run_id="run-1", task_id=task_id, map_index=3)
+    assert trigger._place() == ("run-1", stage, 3)
+    assert trigger.serialize() == (TRIGGER_PATH, {})
