@@ -24,7 +24,10 @@ from daydreaming.operators.estimate import EstimateCostOperator
 from daydreaming.operators.failures import fail_clearly
 from daydreaming.operators.form import experiment_params
 from daydreaming.operators.llm import call_operator
-from daydreaming.settings import Settings
+from daydreaming.settings import Settings, has_batch_provider
+
+if has_batch_provider():
+    from daydreaming.operators.batch import BatchOperator
 
 DAG_ID = "daydream_experiment"
 CALLS = ("generate", "evaluate")
@@ -73,6 +76,15 @@ def list_shards(run_id: str) -> list[dict[str, Any]]:
     from daydreaming.pipeline.plan import shards_to_start
 
     return shards_to_start(settings, run_id)
+
+
+@task
+@fail_clearly
+def list_batches(run_id: str) -> list[str]:
+    """The models that are called in batches: those of the pool `llm_batch`."""
+    from daydreaming.pipeline.batches import models_to_batch
+
+    return models_to_batch(settings, run_id)
 
 
 @task(trigger_rule=TriggerRule.ALL_DONE)
@@ -165,6 +177,26 @@ def daydream_experiment() -> None:
     ).expand(index=released)
     complete = check_completeness()
     estimate_cost >> generate >> evaluate
+    if has_batch_provider():
+        # Beside the stages, not before them: only a batch's own calls wait for it, inside their triggers.
+        models = list_batches()
+        again = {"retries": settings.task_retries, "retry_delay": settings.retry_delay}
+        batched = BatchOperator.partial(
+            stage="generation",
+            task_id="batch_generate",
+            map_index_template="{{ task.batch_model }}",
+            **again,
+        ).expand(batch_model=models)
+        judged = BatchOperator.partial(
+            stage="evaluation",
+            task_id="batch_evaluate",
+            map_index_template="{{ task.batch_model }}",
+            trigger_rule=TriggerRule.ALL_DONE,
+            **again,
+        ).expand(batch_model=models)
+        estimate_cost >> models
+        generate >> judged
+        [batched, judged] >> complete
     tables = parse_scores()
     [evaluate, run_shards] >> tables
     tables >> summarize() >> append_cross_experiment() >> report() >> complete
