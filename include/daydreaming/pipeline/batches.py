@@ -194,7 +194,10 @@ def _admit(
         if refused.decision.verdict == "busy":
             raise BatchBusy(refused.decision.reason) from None
         write_batch(batch, status="closed")
-        raise BudgetError(f"The batch was not sent: {refused.decision.reason}") from None
+        count = len(batch.members)
+        raise BudgetError(
+            f"The batch of {count} calls, which counts as one, was not sent: {refused.decision.reason}"
+        ) from None
     members = tuple(member for member in batch.members if member.call_id in kept)
     batch = write_batch(batch, status="admitted" if members else "closed", members=members)
     return batch if members else None

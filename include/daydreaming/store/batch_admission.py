@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from daydreaming.store.admission import landed_cells, lease_time, reserve_calls
@@ -55,7 +55,7 @@ def admit_batch(engine: Engine, orders: Sequence[MemberOrder], *, for_s: float) 
         Call IDs of the members that may be sent.
 
     Raises:
-        NotAdmitted: The money for one of them is refused, or reserved by calls in flight.
+        NotAdmitted: The money for all of them is refused, or reserved by calls in flight.
     """
     with engine.begin() as connection:
         now, clock = lease_time(connection), limiter_clock(connection)
@@ -67,12 +67,20 @@ def admit_batch(engine: Engine, orders: Sequence[MemberOrder], *, for_s: float) 
         landed = landed_cells(connection, [order.lease for order in mine])
         release_cells(connection, landed)
         asked = [order for order in mine if order.lease not in landed]
-        decisions = reserve_calls(connection, [order.reservation for order in asked], now)
-        for decision in decisions:
+        if asked:
+            # As one: member by member, a batch that is larger than its cap would wait for itself.
+            [decision] = reserve_calls(connection, [_together(asked)], now)
             if decision.verdict != "reserved":
                 raise NotAdmitted(decision)
         insert_calls(connection, [(order.reservation, clock) for order in asked])
         return {order.call_id for order in asked}
+
+
+def _together(orders: Sequence[MemberOrder]) -> Reservation:
+    amounts = [order.reservation.nanousd for order in orders]
+    known = [amount for amount in amounts if amount is not None]
+    total = sum(known) if len(known) == len(amounts) else None
+    return replace(orders[0].reservation, nanousd=total)
 
 
 def keep_batch(engine: Engine, leases: Sequence[Lease], *, for_s: float) -> None:
