@@ -20,6 +20,7 @@ from daydreaming.operators.estimate import EstimateCostOperator
 from daydreaming.operators.experiment_tasks import (
     append_cross_experiment,
     check_completeness,
+    list_batches,
     list_shards,
     load_inputs,
     parse_scores,
@@ -31,7 +32,7 @@ from daydreaming.operators.experiment_tasks import (
 from daydreaming.operators.form import experiment_params
 from daydreaming.operators.llm import call_operator
 from daydreaming.operators.mapping import own_indices
-from daydreaming.settings import DAG_ID, Settings
+from daydreaming.settings import DAG_ID, Settings, has_batch_provider
 
 settings = Settings.from_env()
 
@@ -74,6 +75,28 @@ def daydream_experiment() -> None:
     ).expand(index=own_indices(released))
     complete = check_completeness()
     estimate_cost >> generate >> evaluate
+    if has_batch_provider():
+        # Beside the stages, not before them: only a batch's own calls wait for it, inside their triggers.
+        from daydreaming.operators.batch import BatchOperator
+
+        models = list_batches()
+        again = {"retries": settings.task_retries, "retry_delay": settings.retry_delay}
+        batched = BatchOperator.partial(
+            stage="generation",
+            task_id="batch_generate",
+            map_index_template="{{ task.batch_model }}",
+            **again,
+        ).expand(batch_model=models)
+        judged = BatchOperator.partial(
+            stage="evaluation",
+            task_id="batch_evaluate",
+            map_index_template="{{ task.batch_model }}",
+            trigger_rule=TriggerRule.ALL_DONE,
+            **again,
+        ).expand(batch_model=models)
+        estimate_cost >> models
+        generate >> judged
+        [batched, judged] >> complete
     tables = parse_scores()
     [evaluate, run_shards] >> tables
     tables >> summarize() >> append_cross_experiment() >> report() >> complete

@@ -96,6 +96,14 @@ class LLMPermanentError(LLMError):
         super().__init__(message, status=status, usage=usage)
 
 
+class BatchMemberError(LLMPermanentError):
+    """A call failed in its batch; the others of the batch are no worse for it."""
+
+
+class BatchError(DaydreamingError):
+    """A batch as a whole came to nothing: none of its calls has an answer from it."""
+
+
 class BudgetError(DaydreamingError):
     """A call was not sent, for it may pass a cap on what may be spent."""
 

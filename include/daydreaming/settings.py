@@ -6,6 +6,7 @@ cluster policy (which may not open Airflow connections) see the same value.
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -27,7 +28,13 @@ CALL_STAGES: Mapping[str, Literal["generation", "evaluation"]] = {
 
 #: Slots by pool. A freed slot is refilled after about 3 s, so a pool has a few more
 #: slots than the concurrency wanted.
-DEFAULT_POOLS: Mapping[str, int] = {"llm_free": 8, "llm_paid": 32, "llm_local": 8, "experiment_shards": 3}
+DEFAULT_POOLS: Mapping[str, int] = {
+    "llm_free": 8,
+    "llm_paid": 32,
+    "llm_local": 8,
+    "llm_batch": 64,
+    "experiment_shards": 3,
+}
 
 _MAX_COUNT = 1_000
 _MAX_SECONDS = 7 * 24 * 3600
@@ -39,6 +46,14 @@ _PACKAGE_PARENT = Path(__file__).resolve().parents[2]
 def project_root() -> Path:
     """The checkout that holds ``dags/``; the working directory where the package was installed alone."""
     return _PACKAGE_PARENT if (_PACKAGE_PARENT / "dags").is_dir() else Path.cwd()
+
+
+def has_batch_provider() -> bool:
+    """Whether the extra is installed that sends batches (``requirements-batch.lock``)."""
+    try:
+        return importlib.util.find_spec("airflow.providers.common.ai") is not None
+    except ModuleNotFoundError:
+        return False
 
 
 @dataclass(frozen=True)

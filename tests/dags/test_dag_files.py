@@ -30,6 +30,24 @@ ORDER = {
     "report": ["append_cross_experiment"],
     "check_completeness": ["evaluate", "generate", "report", "run_shards"],
 }
+#: With the extra, batches go on beside the stages: no stage waits for them as a whole.
+BATCH_ORDER = {
+    "list_batches": ["estimate_cost"],
+    "batch_generate": ["list_batches"],
+    "batch_evaluate": ["generate", "list_batches"],
+}
+WITH_BATCHES = {
+    **ORDER,
+    **BATCH_ORDER,
+    "check_completeness": [
+        "batch_evaluate",
+        "batch_generate",
+        "evaluate",
+        "generate",
+        "report",
+        "run_shards",
+    ],
+}
 
 
 @pytest.mark.parametrize("path", DAGS, ids=lambda path: path.stem)
@@ -82,12 +100,25 @@ class TestExperiment:
         return dags["daydream_experiment"]
 
     def test_tasks_follow_each_other_as_designed(self, dag):
-        assert {task_id: task["upstream"] for task_id, task in dag["tasks"].items()} == ORDER
-        assert dag["order"] == list(ORDER)
+        assert {task_id: task["upstream"] for task_id, task in dag["tasks"].items()} == WITH_BATCHES
+        assert [name for name in dag["order"] if name not in BATCH_ORDER] == list(ORDER)
 
-    def test_one_mapped_task_per_stage(self, dag):
+    def test_without_the_extra_there_are_no_batches(self, parse_dags):
+        dag = parse_dags(DAG_PROBE_WITHOUT_BATCHES="1")["dags"]["daydream_experiment"]
+        assert {task_id: task["upstream"] for task_id, task in dag["tasks"].items()} == ORDER
+
+    def test_one_mapped_task_per_stage_and_one_for_its_batches(self, dag):
         mapped = {name: task["stage"] for name, task in dag["tasks"].items() if task["mapped"]}
-        assert mapped == {"run_shards": None, "generate": "generation", "evaluate": "evaluation"}
+        assert mapped == {
+            "run_shards": None,
+            "generate": "generation",
+            "evaluate": "evaluation",
+            "batch_generate": "generation",
+            "batch_evaluate": "evaluation",
+        }
+
+    def test_a_batch_that_is_waited_for_holds_no_slot_of_its_calls(self, dag):
+        assert {dag["tasks"][name]["pool"] for name in BATCH_ORDER} == {"default_pool"}
 
     def test_shards_are_started_a_few_at_a_time_and_waited_for(self, dag):
         shards = dag["tasks"]["run_shards"]
@@ -96,16 +127,16 @@ class TestExperiment:
 
     def test_what_runs_after_failures_does_and_nothing_else(self, dag):
         late = {name for name, task in dag["tasks"].items() if task["trigger_rule"] == "all_done"}
-        assert late == {"evaluate", "parse_scores", "check_completeness"}
+        assert late == {"evaluate", "batch_evaluate", "parse_scores", "check_completeness"}
         assert {task["trigger_rule"] for task in dag["tasks"].values()} == {"all_done", "all_success"}
 
     def test_the_results_asset_comes_from_table_and_leaf(self, dag):
         outlets = {name: task["outlets"] for name, task in dag["tasks"].items() if task["outlets"]}
         assert outlets == {"append_cross_experiment": [RESULTS], "check_completeness": [RESULTS]}
 
-    def test_calls_alone_are_retried(self, dag):
+    def test_calls_and_batches_alone_are_retried(self, dag):
         retried = {name: task["retries"] for name, task in dag["tasks"].items() if task["retries"]}
-        assert retried == {"generate": 2, "evaluate": 2}
+        assert retried == {"generate": 2, "evaluate": 2, "batch_generate": 2, "batch_evaluate": 2}
 
     def test_it_runs_when_asked_only_and_pools_gate_it(self, dag):
         assert dag["schedule"] is None
@@ -185,7 +216,7 @@ def test_the_way_of_dispatch_is_a_setting(dags, parse_dags):
         assert dags["daydream_experiment"]["tasks"][stage]["class"] == "LLMCallOperator"
         assert chosen[stage]["class"] == "TriggererLLMCallOperator"
         assert chosen[stage]["retries"] == 5
-    assert {name: task["upstream"] for name, task in chosen.items()} == ORDER
+    assert {name: task["upstream"] for name, task in chosen.items()} == WITH_BATCHES
 
 
 def _examples(parsed, name: str) -> list[str]:

@@ -25,9 +25,36 @@ TEXTS = {
 #: By ID: the name that the provider knows, and the pool.
 MODELS = {"slow": ("sim-slow", "llm_free"), "fast": ("sim-fast", "llm_local")}
 JUDGES = ("fast",)
+SECRET = "sk-secret-0f8e2d71c6"
+CONFIG = SimulatorConfig(
+    seed=7,
+    latency_s=0.2,
+    hang_s=8,
+    rate_429=0.1,
+    rate_500=0.1,
+    rate_timeout=0.1,
+    rate_dropped=0.1,
+    rate_html=0.1,
+    rate_empty=0.1,
+    rate_truncated=0.1,
+    rate_unreadable=0.1,
+    api_key=SECRET,
+)
+CALL_ATTEMPTS, TASK_RETRIES = 3, 1
+ENVIRONMENT = {
+    "DAYDREAMING_POOLS": "llm_free=1,llm_local=8",
+    "DAYDREAMING_CALL_ATTEMPTS": str(CALL_ATTEMPTS),
+    "DAYDREAMING_CALL_TIMEOUT_S": "5",
+    "DAYDREAMING_NIGHTLY_SCHEDULE": "0 0 29 2 *",
+    "DAYDREAMING_TASK_RETRIES": str(TASK_RETRIES),
+    "DAYDREAMING_RETRY_DELAY_S": "1",
+}
+EXPERIMENT = f"k_max: {K_MAX}\ndescription_level: sentence\nevaluation_models: [{', '.join(JUDGES)}]\n"
+#: Called in batches, and used only where it is named.
+BATCHED = "half,sim-half,sim,half,true,true,,local_llm,llm_batch,,,,1,2,,false\n"
 _MODEL_COLUMNS = (
     "id,model,provider,display_name,for_generation,for_evaluation,specialization,conn_id,pool,rpm,tpm,rpd,"
-    "usd_per_1m_input,usd_per_1m_output,extra_body"
+    "usd_per_1m_input,usd_per_1m_output,extra_body,active"
 )
 
 
@@ -47,8 +74,10 @@ def write_inputs(root: Path, **experiments: str) -> None:
         "01_raw/evaluation_templates/judge.txt": f"{TEXTS['judge']}\n",
         "01_raw/llm_models.csv": f"{_MODEL_COLUMNS}\n"
         + "".join(
-            f"{i},{name},sim,{i},true,true,,local_llm,{pool},,,,0,0,\n" for i, (name, pool) in MODELS.items()
-        ),
+            f"{i},{name},sim,{i},true,true,,local_llm,{pool},,,,0,0,,true\n"
+            for i, (name, pool) in MODELS.items()
+        )
+        + BATCHED,
         **{f"experiments/{name}.yaml": text for name, text in experiments.items()},
     }
     make_inputs(root, **files)

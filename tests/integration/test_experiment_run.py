@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
@@ -18,60 +17,30 @@ import pandas as pd
 import pytest
 
 from daydreaming.design.combinations import combine
-from daydreaming.llm.simulator import Fault, SimulatorConfig
+from daydreaming.llm.simulator import Fault
 from daydreaming.pipeline.plan import set_cap
 from daydreaming.store.database import engine_for
 from daydreaming.store.plans import cells_of_run, runs_of_plan
 from daydreaming.store.results import read_failures
-from tests.integration.airflow_deployment import RunningAirflow, running_airflow
+from tests.integration.airflow_deployment import RunningAirflow
 from tests.integration.faulty_experiment import (
+    CALL_ATTEMPTS,
     CONCEPTS,
+    CONFIG,
     JUDGES,
     K_MAX,
     MODELS,
+    SECRET,
+    TASK_RETRIES,
     ExpectedEvaluation,
     ExpectedGeneration,
     expected_evaluations,
     expected_generations,
-    write_inputs,
 )
 
 pytestmark = pytest.mark.integration
 
-SECRET = "sk-secret-0f8e2d71c6"
-CONFIG = SimulatorConfig(
-    seed=7,
-    latency_s=0.2,
-    hang_s=8,
-    rate_429=0.1,
-    rate_500=0.1,
-    rate_timeout=0.1,
-    rate_dropped=0.1,
-    rate_html=0.1,
-    rate_empty=0.1,
-    rate_truncated=0.1,
-    rate_unreadable=0.1,
-    api_key=SECRET,
-)
 CROSS = "daydream_cross_experiment"
-CALL_ATTEMPTS, TASK_RETRIES = 3, 1
-ENVIRONMENT = {
-    "DAYDREAMING_POOLS": "llm_free=1,llm_local=8",
-    "DAYDREAMING_CALL_ATTEMPTS": str(CALL_ATTEMPTS),
-    "DAYDREAMING_CALL_TIMEOUT_S": "5",
-    "DAYDREAMING_NIGHTLY_SCHEDULE": "0 0 29 2 *",
-    "DAYDREAMING_TASK_RETRIES": str(TASK_RETRIES),
-    "DAYDREAMING_RETRY_DELAY_S": "1",
-}
-EXPERIMENT = f"k_max: {K_MAX}\ndescription_level: sentence\nevaluation_models: [{', '.join(JUDGES)}]\n"
-
-
-@pytest.fixture(scope="module")
-def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningAirflow]:
-    folder = tmp_path_factory.mktemp("deployment")
-    write_inputs(folder / "inputs", faulty=EXPERIMENT, tonight=f"schedule: nightly\n{EXPERIMENT}")
-    with running_airflow(folder, CONFIG, ENVIRONMENT) as deployment:
-        yield deployment
 
 
 @pytest.fixture(scope="module")

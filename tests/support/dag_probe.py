@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import sqlite3
 import sys
 from collections.abc import Sequence
@@ -41,6 +42,10 @@ def _block() -> None:
     sys.meta_path.insert(0, _Blocker())
     # Airflow loads our policy by itself, and that what task instances need: not the DAG file's doing.
     sys.modules["daydreaming.policy"] = ModuleType("daydreaming.policy")
+    if os.environ.get("DAG_PROBE_WITHOUT_BATCHES"):
+        import daydreaming.settings
+
+        daydreaming.settings.has_batch_provider = lambda: False
     import socket
 
     import sqlalchemy

@@ -100,16 +100,16 @@ def variance_components(frame: pd.DataFrame) -> Components:
     Source: REML: H. D. Patterson, R. Thompson (1971), Recovery of inter-block information when block sizes
     are unequal, Biometrika 58(3), 545–554. Analysis of variance: C. R. Henderson (1953), Estimation of
     variance and covariance components, Biometrics 9(2), 226–252, method 1; in generalizability theory
-    R. L. Brennan (2001), Generalizability Theory, § 7.1 ("analogous ANOVA").
+    R. L. Brennan (2001), Generalizability Theory, ch. 7 ("analogous ANOVA").
     """
     values = frame["value"].to_numpy(float)
-    parts = {name: _codes(frame, columns) for name, columns in PARTS.items()}
+    parts = {name: level_codes(frame, columns) for name, columns in PARTS.items()}
     levels = {name: int(codes.max(initial=-1)) + 1 for name, codes in parts.items()}
     levels[RESIDUAL] = len(values)
     if len(values) < 2:
         nothing = dict.fromkeys([*PARTS, RESIDUAL], float("nan"))
         return Components(nothing, levels, nothing, {}, "")
-    coefficients, moments = _equations(list(parts.values()), values)
+    coefficients, moments = moment_equations(list(parts.values()), values)
     kept, counted_in = _separable(coefficients)
     index = [i for i, name in enumerate([*PARTS, RESIDUAL]) if name in kept]
     solution = np.linalg.solve(coefficients[np.ix_(index, index)], moments[index])
@@ -130,15 +130,23 @@ def variance_components(frame: pd.DataFrame) -> Components:
     )
 
 
-def _codes(frame: pd.DataFrame, columns: Sequence[str]) -> Codes:
+def level_codes(frame: pd.DataFrame, columns: Sequence[str]) -> Codes:
+    """The level of each row, from 0, where the columns together name a level."""
     return frame.groupby(list(columns), sort=False).ngroup().to_numpy().astype(np.intp)
 
 
-def _equations(parts: Sequence[Codes], values: Floats) -> tuple[Floats, Floats]:
+def moment_equations(parts: Sequence[Codes], values: Floats) -> tuple[Floats, Floats]:
     """Expected and observed sums of squares of each partition of the rows, those of the mean taken off.
 
     The uncorrected sum of squares of a partition expects each component times a number that follows from how
     many rows two partitions share.
+
+    Args:
+        parts: The level of each row, by partition; single rows are added as the last one.
+        values: Scores.
+
+    Returns:
+        Coefficients (partitions × components) and observed sums.
     """
     rows = np.arange(len(values))
     partitions = [np.zeros(len(values), np.intp), *parts, rows]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from daydreaming.analysis.comparisons import valued_scores
+from daydreaming.analysis.component_intervals import DRAWS, component_intervals
 from daydreaming.analysis.components import RESIDUAL, Components, variance_components
 from daydreaming.analysis.frames import Kind, typed_frame
 from daydreaming.analysis.scales import DECIMALS
@@ -45,6 +46,8 @@ OBJECTS: Final = ("combination", "generation template", "generator", "essay")
 CELL: Final = ("combo_id", "generation_template", "generation_model")
 MAIN: Final = ("combination", "generation template", "generator", "judge", "rubric")
 ONE_GUESS: Final = 2
+MOST_VARIANCE: Final = 25.0
+"""Of scores on 0–10, half of which are 0 and half 10: no component can be larger."""
 FEW_LEVELS: Final = 4
 """So many levels of a factor say how large its component is to within several times only."""
 
@@ -52,6 +55,8 @@ KINDS: Final[Mapping[str, Kind]] = {
     "component": "text",
     "levels": "integer",
     "variance": "number",
+    "ci_low": "number",
+    "ci_high": "number",
     "share": "number",
     "generalizability": "number",
     "phi": "number",
@@ -135,7 +140,7 @@ def precision(components: Components, design: Design, of: str) -> Precision:
     alone, an error of comparisons where the object is part of it, and an absolute error in any case. A
     component that the design cannot tell counts where its variance is counted, or not at all.
 
-    Source: R. L. Brennan (2001), Generalizability Theory, § 4.1, rules for D-study variance components.
+    Source: R. L. Brennan (2001), Generalizability Theory, ch. 4, rules for D-study variance components.
     """
     own = set(FACETS[of])
     universe = relative = absolute = 0.0
@@ -153,7 +158,7 @@ def precision(components: Components, design: Design, of: str) -> Precision:
     return Precision(universe, relative, absolute)
 
 
-def g_study(scores: pd.DataFrame) -> pd.DataFrame:
+def g_study(scores: pd.DataFrame, *, draws: int = DRAWS, seed: int = 0) -> pd.DataFrame:
     """Split the variance of single scores (on 0–10) among everything that differs between them.
 
     The model and its estimator are those of ``components``: REML, by the routine in ``reml``, which takes
@@ -165,12 +170,16 @@ def g_study(scores: pd.DataFrame) -> pd.DataFrame:
 
     Args:
         scores: One row per planned evaluation, as ``parsed_scores`` returns.
+        draws: Simulated data sets behind the intervals; 0 for no intervals.
+        seed: Of the random numbers.
 
     Returns:
         One row per component; no rows without evaluations:
 
         - ``component``; ``levels`` (of the residual: scores); ``variance``, in squared points, never below 0;
           ``share`` of the sum.
+        - ``ci_low``, ``ci_high``: 95 % interval of the variance as ``component_intervals`` makes it, which
+          counts how few levels there are; at most ``MOST_VARIANCE``.
         - ``generalizability``, ``phi``: of the mean score of a combination, a generation template, a
           generator or an essay, in the present design with every planned score there. For an essay, all
           that makes essays differ is true variance.
@@ -185,6 +194,7 @@ def g_study(scores: pd.DataFrame) -> pd.DataFrame:
         return typed_frame([], KINDS)
     scored = frame[frame["value"].notna()]
     components = variance_components(scored)
+    intervals = component_intervals(scored, components, draws=draws, seed=seed) if draws else {}
     design = Design.of(frame)
     rows: list[dict[str, Any]] = []
     for name in FACETS:
@@ -199,6 +209,9 @@ def g_study(scores: pd.DataFrame) -> pd.DataFrame:
             "left_out": len(frame) - len(scored),
             "warning": warning(components, name),
         }
+        if name in intervals:
+            low, high = intervals[name]
+            row |= {"ci_low": low, "ci_high": min(high, max(MOST_VARIANCE, variance))}
         if name in OBJECTS and not math.isnan(variance):
             found = precision(components, design, name)
             row |= {"generalizability": found.generalizability, "phi": found.phi}

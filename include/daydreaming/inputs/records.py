@@ -16,6 +16,9 @@ SCORE_PARSERS: tuple[ScoreParser, ...] = ("in_last_line", "complex", "strict")
 
 Stage = Literal["generation", "evaluation"]
 
+#: Models of this pool are called through their provider's batch API.
+BATCH_POOL = "llm_batch"
+
 
 @dataclass(frozen=True)
 class Concept:
@@ -87,3 +90,8 @@ class LLMModel:
     usd_per_1m_input: float | None = None
     usd_per_1m_output: float | None = None
     extra_body: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_batched(self) -> bool:
+        """Whether it is called through its provider's batch API, at batch prices."""
+        return self.pool == BATCH_POOL

@@ -62,6 +62,12 @@ class Inputs:
         """SHA-256 of the canonical JSON."""
         return hashlib.sha256(self.to_json().encode("utf-8")).hexdigest()
 
+    @property
+    def batched_models(self) -> tuple[str, ...]:
+        """IDs of the models that are called in batches, in either stage."""
+        models = (*self.generation_models, *self.evaluation_models)
+        return tuple(dict.fromkeys(model.id for model in models if model.is_batched))
+
     def concept(self, concept_id: str) -> Concept:
         """The concept with this ID; KeyError where it was not selected."""
         return self._concepts[concept_id]

@@ -61,6 +61,15 @@ def list_shards(run_id: str) -> list[dict[str, Any]]:
     return shards_to_start(Settings.from_env(), run_id)
 
 
+@task
+@fail_clearly
+def list_batches(run_id: str) -> list[str]:
+    """The models that are called in batches: those of the pool `llm_batch`."""
+    from daydreaming.pipeline.batches import models_to_batch
+
+    return models_to_batch(Settings.from_env(), run_id)
+
+
 @task(trigger_rule=TriggerRule.ALL_DONE)
 @fail_clearly
 def parse_scores(run_id: str) -> None:

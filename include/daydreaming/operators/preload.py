@@ -13,6 +13,8 @@ from typing import Any
 
 from airflow.listeners import hookimpl
 
+from daydreaming.settings import has_batch_provider
+
 #: What a DAG file of ours, and a call's process, import first.
 _MODULES = (
     "airflow.dag_processing.bundles.local",
@@ -31,6 +33,9 @@ _MODULES = (
     "daydreaming.operators.llm",
 )
 
+#: Extras, where they are installed.
+_EXTRAS = ("daydreaming.operators.batch",)
+
 log = logging.getLogger(__name__)
 
 
@@ -41,7 +46,7 @@ def on_starting(component: Any) -> None:
         return
     # Which service it is cannot be told yet; only a triggerer is changed by it.
     _adapt_triggerer()
-    for name in _MODULES:
+    for name in (*_MODULES, *(_EXTRAS if has_batch_provider() else ())):
         try:
             importlib.import_module(name)
         except Exception:

@@ -29,7 +29,7 @@ from daydreaming.llm.price import to_usd
 from daydreaming.llm.request import ChatRequest
 from daydreaming.parsing.essay import parse_essay
 from daydreaming.pipeline.frozen import frozen_inputs
-from daydreaming.pipeline.pricing import cost_of, model_price
+from daydreaming.pipeline.pricing import Cost, batch_price, cost_of, model_price
 from daydreaming.pipeline.rows import evaluation_row, generation_row
 from daydreaming.pipeline.scoring import current_scoring
 from daydreaming.prompts.render import render_evaluation, render_generation
@@ -269,9 +269,23 @@ def store_answer(
     attempts: int,
     started_at: datetime,
     ended_at: datetime,
+    batch_id: str = "",
 ) -> dict[str, Any]:
-    """Write the files of an answer; returns its row, which the caller writes."""
+    """Write the files of an answer; returns its row, which the caller writes.
+
+    Args:
+        call: The planned call.
+        request: What was sent.
+        answer: What came back.
+        attempts: How often it was sent.
+        started_at: When it was sent last; ``ended_at`` when it was answered.
+        ended_at: See there.
+        batch_id: The provider's name for the batch that it came in, at batch price; '' for none.
+    """
     record = _provenance(call, request, answer, attempts, started_at, ended_at)
+    if batch_id:
+        usage = Usage(answer.prompt_tokens, answer.completion_tokens, answer.cost_usd)
+        record = {**record, "batch_id": batch_id, **_cost_fields(cost_of(batch_price(call.model), usage))}
     call.files.write_response(call.stage, call.cell.cell_id, answer.text, record)
     return _row_with_essay_file(call)
 
@@ -446,12 +460,18 @@ def _provenance(
         "finish_reason": answer.finish_reason,
         "prompt_tokens": answer.prompt_tokens,
         "completion_tokens": answer.completion_tokens,
-        "cost_usd": None if cost.nanousd is None else to_usd(cost.nanousd),
-        "cost_source": cost.source,
+        **_cost_fields(cost),
         "latency_s": round((ended_at - started_at) / timedelta(seconds=1), 3),
         "attempts": attempts,
         "started_at": started_at.isoformat(),
         "ended_at": ended_at.isoformat(),
+    }
+
+
+def _cost_fields(cost: Cost) -> dict[str, Any]:
+    return {
+        "cost_usd": None if cost.nanousd is None else to_usd(cost.nanousd),
+        "cost_source": cost.source,
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from daydreaming.errors import DesignError
@@ -13,7 +14,7 @@ from daydreaming.pipeline.earlier_calls import EarlierCalls, known_of_plan, know
 from daydreaming.pipeline.estimate_text import estimate_lines, estimate_markdown, no_price_text
 from daydreaming.pipeline.frozen import frozen_inputs
 from daydreaming.pipeline.new_calls import USUAL_BYTES_PER_TOKEN, ModelCalls, count_calls
-from daydreaming.pipeline.pricing import model_price
+from daydreaming.pipeline.pricing import planned_price
 from daydreaming.pipeline.rejudge import Essays, essays_of_inputs, essays_of_run, rejudges
 from daydreaming.pipeline.wall_time import Load, starting_time_s, wall_time_s
 from daydreaming.settings import Settings
@@ -177,12 +178,19 @@ def _estimate(settings: Settings, inputs: Inputs, known: EarlierCalls, essays: E
         params["dry_run"],
         params.get("approve_above_usd"),
         known.caps,
-        (*known.notes, *(essays.lines() if essays else ())),
+        (*known.notes, *(essays.lines() if essays else ()), *_batch_notes(calls.models)),
     )
 
 
+def _batch_notes(models: Sequence[ModelCalls]) -> tuple[str, ...]:
+    names = dict.fromkeys(one.model.id for one in models if one.new and one.model.is_batched)
+    if not names:
+        return ()
+    return (f"In batches, at batch prices, which may take 24 hours for each stage: {', '.join(names)}",)
+
+
 def _model_estimate(inputs: Inputs, known: EarlierCalls, calls: ModelCalls) -> ModelEstimate:
-    stage, model, price = calls.stage, calls.model, model_price(calls.model)
+    stage, model, price = calls.stage, calls.model, planned_price(calls.model)
     max_tokens = inputs.params[f"{stage}_max_tokens"]
     each = known.answer_tokens(stage, model.id, max_tokens)
     prompts = sum(count * size.expected for size, count in calls.sizes.items()) // USUAL_BYTES_PER_TOKEN

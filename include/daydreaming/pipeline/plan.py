@@ -15,13 +15,13 @@ from daydreaming.design.cells import plan_evaluations as cross_evaluations
 from daydreaming.design.cells import plan_generations as cross_generations
 from daydreaming.design.combinations import Combination, combine
 from daydreaming.design.shards import ShardPlan, plan_shards, shard_run_id, split
-from daydreaming.errors import StoreError
-from daydreaming.inputs.records import Stage
+from daydreaming.errors import InputError, StoreError
+from daydreaming.inputs.records import BATCH_POOL, Stage
 from daydreaming.inputs.snapshot import Inputs
 from daydreaming.pipeline.frozen import frozen_inputs
 from daydreaming.pipeline.rejudge import earlier_params, essays_of_run, rejudges
 from daydreaming.pipeline.run_records import record_plan, record_refusal, record_run, record_shards
-from daydreaming.settings import Settings
+from daydreaming.settings import Settings, has_batch_provider
 from daydreaming.store.database import engine_for, writing_engine
 from daydreaming.store.files import DataRoot
 from daydreaming.store.plans import (
@@ -59,7 +59,19 @@ def read_inputs(settings: Settings, overrides: Mapping[str, Any]) -> Inputs:
     params = resolve_params(overrides, folder)
     if params.rejudge:
         params = resolve_params(overrides, folder, earlier_params(settings, overrides, params))
-    return load_inputs(settings.inputs_root, params, pools=settings.pools)
+    inputs = load_inputs(settings.inputs_root, params, pools=settings.pools)
+    _require_batch_provider(inputs)
+    return inputs
+
+
+def _require_batch_provider(inputs: Inputs) -> None:
+    batched = inputs.batched_models
+    if batched and not has_batch_provider():
+        raise InputError(
+            f"01_raw/llm_models.csv: {', '.join(batched)} in pool {BATCH_POOL} would be called in batches, "
+            "for which apache-airflow-providers-common-ai is needed, and it is not installed. Install it "
+            "(pip install -r requirements-batch.lock) and restart Airflow, or choose another pool."
+        )
 
 
 def experiment_id_of(inputs: Inputs, run_id: str) -> str:

@@ -11,6 +11,9 @@ from daydreaming.llm.price import ModelPrice, call_nanousd, to_nanousd, worst_ca
 from daydreaming.llm.price_list import listed_price
 from daydreaming.llm.request import ChatRequest
 
+#: What a call in a batch costs of the ordinary price: OpenAI and Anthropic both take half.
+BATCH_PRICE_FACTOR = 0.5
+
 
 @dataclass(frozen=True)
 class Cost:
@@ -28,6 +31,23 @@ def model_price(model: LLMModel) -> ModelPrice | None:
     if model.usd_per_1m_input is None or model.usd_per_1m_output is None:
         return _listed_price(model.model, model.provider)
     return ModelPrice(model.usd_per_1m_input, model.usd_per_1m_output, "llm_models.csv")
+
+
+def batch_price(model: LLMModel) -> ModelPrice | None:
+    """The model's price in a batch; None where the ordinary one is unknown."""
+    price = model_price(model)
+    if price is None:
+        return None
+    return ModelPrice(
+        price.usd_per_1m_input * BATCH_PRICE_FACTOR,
+        price.usd_per_1m_output * BATCH_PRICE_FACTOR,
+        f"{price.source}, batch",
+    )
+
+
+def planned_price(model: LLMModel) -> ModelPrice | None:
+    """The price that a plan counts with: that of batches where the model is called so."""
+    return batch_price(model) if model.is_batched else model_price(model)
 
 
 @lru_cache(maxsize=1024)

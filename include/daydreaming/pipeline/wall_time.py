@@ -27,9 +27,9 @@ class Load:
 def starting_time_s(load: Load) -> float:
     """Seconds from the first start to the last, as the limiter hands them out; see ``llm/limits.py``.
 
-    Without the model's own latency; 0 where no limit is known.
+    Without the model's own latency; 0 where no limit is known, and in a batch, which has none.
     """
-    if not load.calls:
+    if not load.calls or load.model.is_batched:
         return 0.0
     minute_s, model, later = MINUTE_S + MARGIN_S, load.model, load.calls - 1
     days, today = divmod(later, model.rpd) if model.rpd else (0, later)

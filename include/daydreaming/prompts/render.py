@@ -21,6 +21,8 @@ from jinja2.runtime import Context, LoopContext
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from daydreaming.errors import InputError
+from daydreaming.prompts.enclosure import NO_ENCLOSURE, PLACE, Enclosure, enclosure_of
+from daydreaming.prompts.neutralise import neutralise
 
 #: Longest prompt: beyond it a template has run away.
 MAX_PROMPT_CHARS = 10_000_000
@@ -178,10 +180,27 @@ def render_generation(template_text: str, concepts: Sequence[Mapping[str, str]])
 def render_evaluation(template_text: str, response: str) -> str:
     """The prompt of an evaluation of the essay ``response``, which itself is never read as a template.
 
+    What in the essay could pass for the template's own marks, or for a verdict, is changed by
+    `neutralise`; an essay without such things is shown as it is.
+
     Raises:
         InputError: The template does not compile or cannot be rendered; says in which line.
     """
-    return render(template_text, {"response": response})
+    return render(template_text, {"response": neutralise(response, enclosure_in(template_text))})
+
+
+@lru_cache(maxsize=1024)
+def enclosure_in(template_text: str) -> Enclosure:
+    """What an evaluation template puts round the essay; nothing where it takes essays of one form only.
+
+    Raises:
+        InputError: The template does not compile; says in which line.
+    """
+    compile_template(template_text)
+    try:
+        return enclosure_of(render(template_text, {"response": PLACE}))
+    except InputError:
+        return NO_ENCLOSURE
 
 
 def render(template_text: str, variables: Mapping[str, Any]) -> str:

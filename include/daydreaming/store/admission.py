@@ -101,7 +101,7 @@ def admit_calls(connection: Connection, orders: Sequence[CallOrder]) -> list[Adm
     now = lease_time(connection)
     claimed = claim_cells(connection, [order.lease for order in orders], now)
     mine_to_check = [o.lease for o, mine in zip(orders, claimed, strict=True) if mine and o.check_landed]
-    landed = _landed(connection, mine_to_check)
+    landed = landed_cells(connection, mine_to_check)
     asking: list[int] = []
     for index, (order, mine) in enumerate(zip(orders, claimed, strict=True)):
         if not mine:
@@ -110,7 +110,7 @@ def admit_calls(connection: Connection, orders: Sequence[CallOrder]) -> list[Adm
             admissions[index] = Admission("landed")
         else:
             asking.append(index)
-    decisions = _reserve(connection, [orders[index].reservation for index in asking], now)
+    decisions = reserve_calls(connection, [orders[index].reservation for index in asking], now)
     going: list[int] = []
     for index, decision in zip(asking, decisions, strict=True):
         if decision.verdict == "reserved":
@@ -191,7 +191,10 @@ def _go(start: BookedStart) -> Admission:
     return Admission("go", start.wait_s, start.queued_at)
 
 
-def _reserve(connection: Connection, reservations: Sequence[Reservation], now: datetime) -> list[Decision]:
+def reserve_calls(
+    connection: Connection, reservations: Sequence[Reservation], now: datetime
+) -> list[Decision]:
+    """``ledger.reserve``, with room made of what processes that are gone had reserved."""
     if not reservations:
         return []
     decisions = reserve(connection, reservations)
@@ -206,7 +209,7 @@ def _reserve(connection: Connection, reservations: Sequence[Reservation], now: d
     return decisions
 
 
-def _landed(connection: Connection, leases: Sequence[Lease]) -> set[Lease]:
+def landed_cells(connection: Connection, leases: Sequence[Lease]) -> set[Lease]:
     """Which of these cells have a row: whoever held the lease before may have answered."""
     from sqlalchemy import select
 

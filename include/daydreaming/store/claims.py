@@ -28,8 +28,17 @@ class Lease:
     owner: str
 
 
-def claim_cells(connection: Connection, leases: Sequence[Lease], now: datetime) -> list[bool]:
-    """Take or renew leases, within the caller's transaction; False where another owner holds one."""
+def claim_cells(
+    connection: Connection, leases: Sequence[Lease], now: datetime, *, for_s: float = LEASE_S
+) -> list[bool]:
+    """Take or renew leases, within the caller's transaction; False where another owner holds one.
+
+    Args:
+        connection: Within a transaction.
+        leases: What is wanted.
+        now: The time that leases go by.
+        for_s: Seconds until a lease that is not renewed is free again.
+    """
     from sqlalchemy import or_
 
     from daydreaming.store.schema import Claim
@@ -42,7 +51,7 @@ def claim_cells(connection: Connection, leases: Sequence[Lease], now: datetime) 
         set_={"owner": statement.excluded.owner, "expires_at": statement.excluded.expires_at},
         where=or_(Claim.owner == statement.excluded.owner, Claim.expires_at < now),
     )
-    expires_at = now + timedelta(seconds=LEASE_S)
+    expires_at = now + timedelta(seconds=for_s)
     taken: dict[Lease, bool] = {}
     for lease in leases:
         row = {

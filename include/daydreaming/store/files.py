@@ -7,6 +7,7 @@ the new one. Responses are write-once. Standard library only: every task instanc
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import os
 import uuid
@@ -22,6 +23,7 @@ from daydreaming.inputs.records import Stage
 _STAGE_FOLDERS: Mapping[Stage, str] = {"generation": "03_generation", "evaluation": "04_evaluation"}
 #: Begins the names of files that are not finished yet; no ID begins so.
 _TEMPORARY_PREFIX = ".~"
+_RUN_DIGEST_CHARS = 12
 
 
 def write_whole(path: Path, text: str, *, durable: bool = True) -> None:
@@ -90,6 +92,12 @@ class DataRoot:
     def tasks(self, experiment_id: str) -> Path:
         """Folder of an experiment's plan."""
         return self.path / "02_tasks" / experiment_id
+
+    def batches(self, experiment_id: str, run_id: str, stage: Stage, model_id: str) -> Path:
+        """Folder of the batches in which a run asks one model in one stage."""
+        # A run's ID may hold what no file name should.
+        run = hashlib.sha256(run_id.encode()).hexdigest()[:_RUN_DIGEST_CHARS]
+        return self.tasks(experiment_id) / "batches" / run / stage / model_id
 
     def parsing(self, experiment_id: str) -> Path:
         """Folder of an experiment's scores."""

@@ -118,12 +118,24 @@ class LLMCallTrigger(BaseTrigger):
             if request is None:
                 self.log.info("Answered already: %s", call.cell.cell_id)
                 return
-            await self._make(call, request)
+            if not await self._is_answered_in_batch(call, request):
+                await self._make(call, request)
         except (EssayParseError, LLMError):
             raise
         except DaydreamingError as error:
             await asyncio.to_thread(record_failure, call, error, attempt=0, final=True, now=datetime.now(UTC))
             raise
+
+    async def _is_answered_in_batch(self, call: CellCall, request: ChatRequest) -> bool:
+        if not call.model.is_batched:
+            return False
+        # Not at module level: see below.
+        from daydreaming.triggers.batches import answered_in_batch
+
+        is_answered = await answered_in_batch(call, request)
+        if is_answered:
+            self.log.info("Answered in a batch: %s", call.cell.cell_id)
+        return is_answered
 
     async def _make(self, call: CellCall, request: ChatRequest) -> None:
         # Not at module level: workers import this module too, and have no use for it.

@@ -48,12 +48,12 @@ def simulated(seed=1, variances=VARIANCES, costs=(None, None), **size):
 @pytest.mark.parametrize(
     ("table", "generalizability", "phi"),
     [
-        # Brennan (2001): table 2.4 with twelve items; table 4.1 with four items and two occasions.
         (PERSONS_BY_ITEMS, 0.844, 0.773),
         (P_I_O, 0.64, 0.55),
     ],
 )
-def test_coefficients_of_the_published_tables(table, generalizability, phi):
+def test_coefficients_of_the_worked_examples(table, generalizability, phi):
+    """Brennan's (2001) synthetic data sets 1 and 3, as others quote them: see test_variance_components."""
     essay = component(g_study(as_scores(persons_as_essays(table))), "essay")
     assert essay["generalizability"] == pytest.approx(generalizability, abs=0.005)
     assert essay["phi"] == pytest.approx(phi, abs=0.005)
@@ -199,7 +199,8 @@ def rows_of(table, of, change):
     return table[(table["object"] == of) & (table["change"] == change)]
 
 
-def test_the_published_design_with_other_numbers():
+def test_the_worked_example_with_other_numbers():
+    """Arithmetic on the components of synthetic data set 3; no published errors are claimed."""
     table = d_study(as_scores(persons_as_essays(P_I_O)))
     now = rows_of(table, "essay", "as it is").iloc[0]
     assert now[["judges", "rubrics", "added_evaluations"]].tolist() == [4, 2, 0]

@@ -24,3 +24,10 @@ def test_every_link_of_the_page_leads_somewhere():
     assert len(links) > 10
     for link in links:
         assert link[1:] in headings if link.startswith("#") else (PAGE.parent / link).exists(), link
+
+
+@pytest.mark.parametrize("name", re.findall(r"^## (\w+)$", TEXT, re.MULTILINE))
+def test_every_section_about_a_table_has_a_plot(name):
+    section = TEXT.split(f"\n## {name}\n")[1].split("\n## ")[0]
+    assert name in ANALYSES
+    assert re.search(r"^!\[[^]]+\]\(images/statistics-[a-z-]+\.svg\)$", section, re.MULTILINE)

@@ -26,7 +26,7 @@ def test_a_service_imports_what_its_children_need(imported: list[str]) -> None:
 
 
 def test_what_it_names_exists() -> None:
-    for name in preload._MODULES:
+    for name in (*preload._MODULES, *preload._EXTRAS):
         importlib.import_module(name)
 
 

@@ -88,6 +88,8 @@ def _parser() -> argparse.ArgumentParser:
     add("window_s", float, "seconds that stand for the minute in --rpm")
     add("retry_after_s", int, "Retry-After of the answers that --rate-429 makes")
     add("hang_s", float, "seconds that --rate-timeout keeps a connection open")
+    add("batch_latency_s", float, "seconds until a batch is complete")
+    add("batch_failed", float, "share of a batch's members, 0 to 1, that fail in it")
     for fault in Fault:
         add(f"rate_{fault}", float, f"share of calls, 0 to 1, that end as {fault}")
     parser.add_argument(

@@ -9,6 +9,7 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from daydreaming.errors import InputError
+from daydreaming.llm.simulator.batch_routes import batch_routes
 from daydreaming.llm.simulator.behaviour import SimulatorConfig, changed
 from daydreaming.llm.simulator.chat import ChatEndpoint, Simulator
 from daydreaming.llm.simulator.replies import json_response
@@ -27,6 +28,7 @@ def create_app(config: SimulatorConfig) -> Starlette:
         routes=[
             Route("/v1/chat/completions", ChatEndpoint(routes.simulator), methods=["POST"]),
             Route("/v1/models", routes.models),
+            *batch_routes(routes.simulator),
             Route("/health", routes.health),
             Route("/stats", routes.stats),
             Route("/stats/reset", routes.reset, methods=["POST"]),

@@ -50,6 +50,8 @@ class SimulatorConfig:
         retry_after_s: ``Retry-After`` of the 429 answers that ``rate_429`` makes.
         hang_s: Seconds that ``rate_timeout`` keeps a connection open before it closes it.
         rate_429: Share of calls with this fault, 0 to 1; the other ``rate_*`` likewise.
+        batch_latency_s: Seconds until a batch is complete.
+        batch_failed: Share of a batch's members, 0 to 1, that fail in it.
         sticky: Faults decided by model and prompt alone, so that each attempt has the same fate.
         models: Names that are served, others get 404; empty serves any name.
         api_key: Key that ``/v1`` asks for; None for none.
@@ -75,6 +77,8 @@ class SimulatorConfig:
     rate_truncated: float = 0.0
     rate_unreadable: float = 0.0
     rate_error_body: float = 0.0
+    batch_latency_s: float = 0.0
+    batch_failed: float = 0.0
     sticky: tuple[Fault, ...] = ()
     models: tuple[str, ...] = ()
     api_key: str | None = field(default=None, repr=False)
@@ -154,6 +158,11 @@ def fault_for(config: SimulatorConfig, model: str, prompt: str, attempt: int) ->
     return _pick(config, draw(config.seed, "fault", model, prompt, attempt) * (1 - sticky_share), others)
 
 
+def fails_in_batch(config: SimulatorConfig, model: str, prompt: str) -> bool:
+    """Whether a member of a batch fails in it; decided by model and prompt alone."""
+    return draw(config.seed, "batch", model, prompt) < config.batch_failed
+
+
 def latency_for(config: SimulatorConfig, model: str, prompt: str, attempt: int) -> float:
     """Seconds that this call takes: ``latency_s`` ± ``jitter_s``, never below 0."""
     if not config.jitter_s:
@@ -173,7 +182,7 @@ def _pick(config: SimulatorConfig, number: float, among: Collection[Fault]) -> F
 
 
 def _number_problems(config: SimulatorConfig) -> Iterable[str]:
-    for name in ("latency_s", "jitter_s", "hang_s"):
+    for name in ("latency_s", "jitter_s", "hang_s", "batch_latency_s"):
         if not _is_number(value := getattr(config, name)) or value < 0:
             yield f"{name} must be a number of seconds, 0 or more; got {value!r}."
     if not _is_number(config.window_s) or config.window_s <= 0:
@@ -192,7 +201,7 @@ def _share_problems(config: SimulatorConfig) -> list[str]:
     values = {f"rate_{fault}": getattr(config, f"rate_{fault}") for fault in Fault}
     problems = [
         f"{name} must be a share between 0 and 1; got {value!r}."
-        for name, value in values.items()
+        for name, value in {**values, "batch_failed": config.batch_failed}.items()
         if not _is_number(value) or not 0 <= value <= 1
     ]
     if not problems and sum(values.values()) > 1 + _SHARE_TOLERANCE:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from starlette.requests import ClientDisconnect, Request
 
+from daydreaming.llm.simulator.batches import Batches
 from daydreaming.llm.simulator.behaviour import Fault, SimulatorConfig, fault_for, latency_for
 from daydreaming.llm.simulator.replies import (
     PlannedCall,
@@ -34,6 +35,7 @@ class Simulator:
         self.stats = Stats()
         self.attempts: Counter[bytes] = Counter()
         self.windows: defaultdict[str, RateWindow] = defaultdict(RateWindow)
+        self.batches = Batches()
 
     def check_key(self, request: Request) -> None:
         """Refuse a request without the key, where one is set."""

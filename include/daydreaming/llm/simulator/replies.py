@@ -73,6 +73,12 @@ def reply_to(planned: PlannedCall) -> Reply:
 
 
 def _completed(planned: PlannedCall) -> Reply:
+    body, failure = completed_body(planned)
+    return Reply(json_response(body), failure)
+
+
+def completed_body(planned: PlannedCall) -> tuple[dict[str, Any], Fault | Unanswered | None]:
+    """The completion that answers a call, and what it counts as."""
     call, config, fault = planned.call, planned.config, planned.fault
     text = answer_for(config.seed, call.model, call.prompt, fault is Fault.UNREADABLE)
     failure: Fault | Unanswered | None = fault
@@ -87,7 +93,7 @@ def _completed(planned: PlannedCall) -> Reply:
     number = json.dumps([config.seed, call.model, call.prompt, planned.attempt])
     created = int(time.time())
     body = completion(call, text, finish_reason, number=number, created=created, price=config.price)
-    return Reply(json_response(body), failure)
+    return body, failure
 
 
 def _too_many(message: str, config: SimulatorConfig, wait_s: float) -> Response:

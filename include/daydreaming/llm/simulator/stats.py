@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 MAX_DUPLICATES_LISTED = 100
 
-Unanswered = Literal["rpm", "max_tokens", "client_gone"]
+Unanswered = Literal["rpm", "max_tokens", "client_gone", "batch_failed"]
 
 
 def call_key(model: str, prompt: str) -> bytes:
@@ -31,9 +31,11 @@ class ModelStats:
     Attributes:
         answered: Complete, usable answers that were sent in full; an unreadable one is among them.
         faults: Calls by fault that was served.
-        unanswered: Other calls without a complete answer: refused by ``rpm``, cut at ``max_tokens``, or
-            ``client_gone`` (it hung up before its answer; a timeout or a drop stays that fault).
-        statuses: Responses by HTTP status; a connection without a response is not among them.
+        unanswered: Other calls without a complete answer: refused by ``rpm``, cut at ``max_tokens``,
+            ``client_gone`` (it hung up before its answer; a timeout or a drop stays that fault), or
+            ``batch_failed`` (a member of a batch).
+        statuses: Responses by HTTP status; a connection without a response is not among them, nor is a
+            batch's member.
         first_at: Arrival of the first call, seconds since 1970; ``last_at`` of the last.
     """
 
@@ -67,6 +69,7 @@ class Stats:
 
     def __init__(self) -> None:
         self.bad_requests: Counter[str] = Counter()
+        self.batches: Counter[str] = Counter()
         self.in_flight = 0
         self.peak_concurrency = 0
         self._models: dict[str, ModelStats] = {}
@@ -121,6 +124,8 @@ class Stats:
 
         ``duplicates`` counts the pairs of model and prompt answered more than once, ``prompts_answered``
         the pairs answered at all; ``duplicate_prompts`` holds the SHA-256 of the first 100 prompts.
+        ``batches`` counts those created and those that ended, by how, and ``members`` of those that
+        were carried out, which count as calls too.
         """
         models = self._models
         return {
@@ -130,6 +135,7 @@ class Stats:
             "duplicates": self._duplicates,
             "duplicate_prompts": list(self._duplicate_prompts),
             "bad_requests": dict(self.bad_requests),
+            "batches": dict(self.batches),
             "in_flight": self.in_flight,
             "peak_concurrency": self.peak_concurrency,
             "models": {model: counters.snapshot() for model, counters in models.items()},

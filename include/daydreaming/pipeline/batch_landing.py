@@ -1,0 +1,116 @@
+"""Land what a batch says of one member: its files, its row, its price; or its failure."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from daydreaming.errors import BatchError, BatchMemberError, LLMError, LLMPermanentError, Usage
+from daydreaming.llm.answer import Answer
+from daydreaming.llm.batch_result import read_batch_result
+from daydreaming.llm.request import ChatRequest
+from daydreaming.pipeline.batches import batch_folder_of
+from daydreaming.pipeline.call import CellCall, failure_row, store_answer
+from daydreaming.pipeline.pricing import batch_price, cost_of
+from daydreaming.store.admission import CallEnd, end_calls
+from daydreaming.store.batches import Batch, Member, Result, drop_result, read_batches, read_result
+from daydreaming.store.group_writer import writer_for
+from daydreaming.store.ledger import CallState, Settlement
+from daydreaming.store.results import read_failures
+
+
+def land_result(call: CellCall, request: ChatRequest) -> bool:
+    """Whether a batch had a result of this call, which is landed now.
+
+    Raises:
+        BatchMemberError: The call failed in its batch, which is recorded now. Who comes again finds
+            nothing, and may call in the ordinary way.
+    """
+    for batch in read_batches(batch_folder_of(call)):
+        member = batch.member_at(call.cell.map_index)
+        result = read_result(batch, member) if member else None
+        if member and result:
+            _land(call, request, batch, member, result)
+            return True
+    return False
+
+
+def give_up_batches(call: CellCall) -> None:
+    """Nobody waits for a batch any more: the cell is free; what was sent may have been billed."""
+    now = datetime.now(UTC)
+    for batch in read_batches(batch_folder_of(call)):
+        member = batch.member_at(call.cell.map_index)
+        if member:
+            _end(call, CallEnd(Settlement(member.call_id, "unknown", now), release=batch.lease(member)))
+
+
+def was_told(call: CellCall) -> bool:
+    """Whether this call's instance has failed before because its batch came to nothing."""
+    rows = read_failures(call.engine, call.run.experiment_id)
+    mine = (call.run.run_id, call.stage, call.cell.cell_id, BatchError.__name__)
+    return any((r["run_id"], r["stage"], r["cell_id"], r["error_class"]) == mine for r in rows)
+
+
+def _land(call: CellCall, request: ChatRequest, batch: Batch, member: Member, result: Result) -> None:
+    try:
+        answer = _read(request, member, result)
+    except LLMError as error:
+        _land_failure(call, batch, member, result, error)
+        raise _as_final(error, result) from None
+    row = store_answer(
+        call,
+        request,
+        answer,
+        attempts=1,
+        started_at=datetime.fromisoformat(result.submitted_at),
+        ended_at=datetime.fromisoformat(result.completed_at),
+        batch_id=result.batch_id,
+    )
+    usage = Usage(answer.prompt_tokens, answer.completion_tokens, answer.cost_usd)
+    settlement = _settlement(call, member, "answered", usage)
+    _end(call, CallEnd(settlement, release=batch.lease(member), response=(call.stage, row)))
+    drop_result(batch, member)
+
+
+def _read(request: ChatRequest, member: Member, result: Result) -> Answer:
+    if member.request_hash != request.request_hash:
+        raise LLMPermanentError(
+            "It answers another request than the one that would be sent now: its essay has changed since."
+        )
+    return read_batch_result(result.row, max_tokens=request.max_tokens)
+
+
+def _land_failure(call: CellCall, batch: Batch, member: Member, result: Result, error: LLMError) -> None:
+    now = datetime.now(UTC)
+    usage = error.usage or Usage()
+    settlement = _settlement(call, member, "failed", usage, BatchMemberError.__name__)
+    failure = failure_row(call, _as_final(error, result), attempt=1, final=True, now=now)
+    _end(call, CallEnd(settlement, release=batch.lease(member), failure=failure))
+    drop_result(batch, member)
+
+
+def _settlement(
+    call: CellCall, member: Member, state: CallState, usage: Usage, error_class: str | None = None
+) -> Settlement:
+    cost = cost_of(batch_price(call.model), usage)
+    is_unbilled = state == "failed" and usage == Usage()
+    return Settlement(
+        member.call_id,
+        state,
+        datetime.now(UTC),
+        0 if is_unbilled else cost.nanousd,
+        "not billed" if is_unbilled else cost.source,
+        usage.prompt_tokens,
+        usage.completion_tokens,
+        error_class=error_class,
+    )
+
+
+def _as_final(error: LLMError, result: Result) -> BatchMemberError:
+    return BatchMemberError(
+        f"In batch {result.batch_id}: {error} Clear this instance to make the call in the ordinary way, "
+        "at the ordinary price."
+    )
+
+
+def _end(call: CellCall, end: CallEnd) -> None:
+    writer_for(call.settings).submit(end_calls, end).result()
