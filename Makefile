@@ -38,8 +38,13 @@ down: setup
 
 # Fast tests on both cores; then those with real processes, one after the other.
 test: setup $(VENV)/.demo-installed
-	$(BIN)/pytest -n 2 tests/unit tests/dags
-	$(BIN)/pytest tests/integration
+	# Both at once: the integration tests mostly wait, for the scheduler and for answers. Theirs is the turn
+	# first, so that no waiting time in them runs out; what they print comes at the end.
+	@log=$$(mktemp); trap 'rm -f "$$log"' EXIT; \
+	$(BIN)/pytest tests/integration >"$$log" 2>&1 & integration=$$!; \
+	nice $(BIN)/pytest -n 2 tests/unit tests/dags; unit=$$?; \
+	echo "The integration tests:"; wait $$integration; real=$$?; cat "$$log"; \
+	exit $$(( unit ? unit : real ))
 
 check: setup
 	$(BIN)/ruff format --check .

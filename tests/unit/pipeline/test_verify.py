@@ -88,7 +88,7 @@ def test_a_finished_root_has_no_finding_and_says_what_was_checked(settings, root
     checked = report.checked
     assert (checked["experiments"], checked["generations"], checked["evaluations"]) == (1, 4, 16)
     assert checked["files"] == 3 * 20 + 4
-    assert checked["tables"] >= 4 + 1 + 2 * 16 + 1 + 2
+    assert checked["tables"] >= 4 + 1 + 2 * 5 + 1 + 2
 
 
 def test_nothing_is_written_whatever_is_found(settings, root):
@@ -161,11 +161,11 @@ def test_a_table_that_is_gone_is_missing(settings, root, file):
 def test_statistics_in_the_database_are_compared_too(settings, root):
     execute(
         settings,
-        "UPDATE statistics SET row = '{}' WHERE table_name = 'missing_cells' AND position = 0",
+        "UPDATE statistics SET row = '{}' WHERE table_name = 'g_study' AND position = 0",
     )
     finding = only(settings)
     assert finding.kind is Kind.STATISTICS_DIFFER
-    assert finding.subject == "database: statistics/demo/missing_cells"
+    assert finding.subject == "database: statistics/demo/g_study"
     assert finding.detail == "row 0, factor: None; must be 'generation_template'"
 
 
