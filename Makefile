@@ -36,10 +36,9 @@ up: setup
 down: setup
 	@$(BIN)/daydreaming down
 
-# Fast tests on both cores; then those with real processes, one after the other.
+# Both kinds at once: those with real processes mostly wait, for the scheduler and for answers. Theirs is
+# the turn first, so that no waiting time in them runs out; what they print comes at the end.
 test: setup $(VENV)/.demo-installed
-	# Both at once: the integration tests mostly wait, for the scheduler and for answers. Theirs is the turn
-	# first, so that no waiting time in them runs out; what they print comes at the end.
 	@log=$$(mktemp); trap 'rm -f "$$log"' EXIT; \
 	$(BIN)/pytest tests/integration >"$$log" 2>&1 & integration=$$!; \
 	nice $(BIN)/pytest -n 2 tests/unit tests/dags; unit=$$?; \

@@ -49,7 +49,7 @@ ALLOWED = {
     "inputs": {"design", "parsing", "prompts"},
     "store": {"design", "inputs", "llm", "parsing", "settings"},
     "pipeline": {"analysis", "design", "inputs", "llm", "parsing", "prompts", "settings", "store"},
-    "triggers": {"inputs", "llm", "pipeline", "settings", "store"},
+    "triggers": {"design", "inputs", "llm", "pipeline", "settings", "store"},
     "operators": {"inputs", "pipeline", "settings", "store", "triggers"},
     "policy": {"llm", "pipeline", "prompts", "settings", "store"},
     "settings": set(),

@@ -59,3 +59,13 @@ def split(items: Sequence[Item], size: int) -> list[Sequence[Item]]:
 def shard_run_id(run_id: str, shard: int, shards: int) -> str:
     """Run ID of a shard; the first is the run itself."""
     return run_id if shard == 1 else f"{run_id}~shard-{shard}-of-{shards}"
+
+
+def turn(shard: int, at_once: int) -> int:
+    """Place of a shard among those that are started together, from 0.
+
+    Args:
+        shard: Its number, from 1; the first one is there before the others are started.
+        at_once: Most that run beside it.
+    """
+    return (shard - 2) % at_once if shard > 1 and at_once > 0 else 0

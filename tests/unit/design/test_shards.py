@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daydreaming.design.shards import plan_shards, shard_run_id, split
+from daydreaming.design.shards import plan_shards, shard_run_id, split, turn
 from daydreaming.errors import DesignError
 
 
@@ -52,3 +52,11 @@ def test_nothing_is_one_empty_piece():
 def test_the_first_shard_is_the_run_itself():
     names = [shard_run_id("manual__1", number, 3) for number in (1, 2, 3)]
     assert names == ["manual__1", "manual__1~shard-2-of-3", "manual__1~shard-3-of-3"]
+
+
+@pytest.mark.parametrize(
+    ("shard", "at_once", "place"),
+    [(1, 3, 0), (2, 3, 0), (3, 3, 1), (4, 3, 2), (5, 3, 0), (7, 1, 0), (3, 0, 0)],
+)
+def test_shards_that_start_together_have_turns(shard, at_once, place):
+    assert turn(shard, at_once) == place

@@ -166,7 +166,7 @@ def test_statistics_in_the_database_are_compared_too(settings, root):
     finding = only(settings)
     assert finding.kind is Kind.STATISTICS_DIFFER
     assert finding.subject == "database: statistics/demo/g_study"
-    assert finding.detail == "row 0, factor: None; must be 'generation_template'"
+    assert finding.detail == "row 0, component: None; must be 'combination'"
 
 
 def test_a_response_that_was_edited_differs_from_its_record_and_from_its_row(settings, root):
