@@ -1,11 +1,11 @@
 from __future__ import annotations
 
-import gc
 from collections.abc import Iterator
 from pathlib import Path
+from weakref import WeakSet
 
-import psutil
 import pytest
+from sqlalchemy import Engine, event
 
 from daydreaming.analysis import tables
 from daydreaming.settings import Settings
@@ -13,15 +13,17 @@ from daydreaming.store.database import engine_for
 from daydreaming.store.migrate import upgrade_database
 from tests.support.postgres import PostgresServer
 
-_MANY_FILES = 300
+_engines: WeakSet[Engine] = WeakSet()
+event.listen(Engine, "engine_connect", lambda connection: _engines.add(connection.engine))
 
 
 @pytest.fixture(autouse=True, scope="module")
 def _few_open_files() -> Iterator[None]:
-    """Each test has databases of its own, whose connections stay open until they are collected."""
+    """Each test has databases of its own, whose connections would stay open until they are collected."""
     yield
-    if psutil.Process().num_fds() > _MANY_FILES:
-        gc.collect()
+    for engine in list(_engines):
+        engine.dispose()
+    _engines.clear()
 
 
 @pytest.fixture(scope="session")

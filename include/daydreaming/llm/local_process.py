@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import select
+import selectors
 import subprocess
 import sys
 import tempfile
@@ -99,7 +99,10 @@ class LocalServerProcess:
     def _first_line(self, child: subprocess.Popen[str]) -> str:
         if child.stdout is None:
             return ""
-        ready, _, _ = select.select([child.stdout], [], [], self._start_timeout_s)
+        # Not select(): it refuses file descriptors above 1,023.
+        with selectors.DefaultSelector() as selector:
+            selector.register(child.stdout, selectors.EVENT_READ)
+            ready = selector.select(self._start_timeout_s)
         return child.stdout.readline() if ready else ""
 
     def _said(self) -> str:
