@@ -98,7 +98,12 @@ def _templates_csv(templates: Sequence[Template], *, scored: bool) -> str:
 def _models_csv(inputs: Inputs) -> str:
     models: dict[str, LLMModel] = {m.id: m for m in (*inputs.generation_models, *inputs.evaluation_models)}
     rows = [
-        {**asdict(m), "extra_body": json.dumps(m.extra_body, ensure_ascii=False) if m.extra_body else ""}
+        {
+            **asdict(m),
+            "extra_body": json.dumps(m.extra_body, ensure_ascii=False, sort_keys=True)
+            if m.extra_body
+            else "",
+        }
         for m in models.values()
     ]
     return _csv(list(LLMModel.__dataclass_fields__), rows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import shutil
 from datetime import timedelta
@@ -493,3 +494,16 @@ def test_answers_that_land_after_the_tables_make_them_differ(settings):
     assert findings(settings) == []
     answer_distinctly(settings, "run-1")
     assert Kind.TABLE_DIFFERS in kinds(settings)
+
+
+def test_a_models_extra_body_is_frozen_whatever_the_order_of_its_keys(settings):
+    models = settings.inputs_root / "01_raw/llm_models.csv"
+    rows = list(csv.DictReader(models.read_text().splitlines()))
+    for row in rows:
+        row["extra_body"] = '{"top_p": 0.9, "min_p": 0.1, "a": {"z": 1, "b": 2}}'
+    with models.open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    finished_run(settings)
+    assert findings(settings) == []
