@@ -38,7 +38,7 @@ def experiment_params(inputs_root: Path) -> dict[str, Param]:
         ),
         "k_max": _number("Concepts per combination", "integer", 4, minimum=1),
         "description_level": _choice("Description level", "paragraph", ("sentence", "paragraph", "article")),
-        **{name: _selection(title, labels) for name, (title, labels) in selections.items()},
+        **{name: selection(title, labels) for name, (title, labels) in selections.items()},
         "generation_replicates": _number("Generations per cell", "integer", 1, minimum=1),
         "evaluation_replicates": _number("Evaluations per cell", "integer", 1, minimum=1),
         "generation_temperature": _number("Generation temperature", "number", 0.7, minimum=0, maximum=2),
@@ -92,14 +92,19 @@ def _choice(title: str, default: str, values: tuple[str, ...]) -> Param:
     )
 
 
-def _selection(title: str, labels: Mapping[str, str]) -> Param:
+def selection(
+    title: str,
+    labels: Mapping[str, str],
+    description: str = "Empty: what the saved experiment says, else all active ones.",
+) -> Param:
+    """Several of some names; others can be typed, for the list is as old as the last parse."""
     extra: dict[str, Any] = {"examples": list(labels), "values_display": dict(labels)} if labels else {}
     return Param(
         [],
         type=["array", "null"],
         items={"type": "string"},
         title=title,
-        description="Empty: what the saved experiment says, else all active ones.",
+        description=description,
         **extra,
     )
 

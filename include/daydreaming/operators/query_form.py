@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from airflow.sdk import Param
 
 from daydreaming.inputs.choices import form_choices
 from daydreaming.inputs.records import SCORE_PARSERS
+from daydreaming.operators.form import selection
 
 
 def query_params(inputs_root: Path) -> dict[str, Param]:
@@ -36,15 +36,7 @@ def query_params(inputs_root: Path) -> dict[str, Param]:
 
 
 def _names(title: str, labels: Mapping[str, str]) -> Param:
-    extra: dict[str, Any] = {"examples": list(labels), "values_display": dict(labels)} if labels else {}
-    return Param(
-        [],
-        type=["array", "null"],
-        items={"type": "string"},
-        title=title,
-        description="Empty: all.",
-        **extra,
-    )
+    return selection(title, labels, "Empty: all.")
 
 
 def _day(title: str, description: str) -> Param:

@@ -13,7 +13,6 @@ from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from daydreaming.design.cells import Evaluation, Generation
 from daydreaming.design.combinations import Combination
 from daydreaming.inputs.legacy import LegacyFolder
 from daydreaming.inputs.legacy_combos import UNKNOWN_LEVEL
@@ -129,30 +128,8 @@ def _write_task_tables(settings: Settings, experiment_id: str, inputs: Inputs) -
         write_generation_csvs(
             folder,
             combinations_of_experiment(engine, experiment_id),
-            (_generation(cell) for _, cell in generations),
+            (cell.as_generation() for _, cell in generations),
             {concept.concept_id: concept.content(level) for concept in inputs.concepts},
         )
         evaluations = cells_of_experiment(engine, experiment_id, "evaluation").values()
-        write_evaluation_csv(folder, (_evaluation(cell) for _, cell in evaluations))
-
-
-def _generation(cell: PlannedCell) -> Generation:
-    return Generation(
-        cell.cell_id,
-        cell.combo_id,
-        cell.generation_template,
-        cell.generation_model,
-        cell.model_name,
-        cell.generation_replicate,
-    )
-
-
-def _evaluation(cell: PlannedCell) -> Evaluation:
-    return Evaluation(
-        cell.cell_id,
-        cell.generation_task_id,
-        str(cell.evaluation_template),
-        str(cell.evaluation_model),
-        cell.model_name,
-        cell.replicate,
-    )
+        write_evaluation_csv(folder, (cell.as_evaluation() for _, cell in evaluations))

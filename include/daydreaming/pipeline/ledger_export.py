@@ -6,16 +6,15 @@ its price, and every failure in all its columns (``errors.csv`` shows what a per
 
 from __future__ import annotations
 
-import csv
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from daydreaming.errors import StoreError
 from daydreaming.settings import Settings
+from daydreaming.store.csv_rows import read_csv_rows
 from daydreaming.store.database import engine_for
 from daydreaming.store.files import DataRoot
 from daydreaming.store.ledger import read_calls
@@ -178,7 +177,7 @@ def read_calls_file(path: Path) -> Iterator[dict[str, Any]]:
     Raises:
         StoreError: The file cannot be read.
     """
-    for row in _rows(path, CALL_COLUMNS):
+    for row in read_csv_rows(path, CALL_COLUMNS, _value):
         yield {_MONEY.get(name, name): value for name, value in row.items()}
 
 
@@ -188,24 +187,8 @@ def read_failures_file(path: Path, experiment_id: str) -> Iterator[dict[str, Any
     Raises:
         StoreError: The file cannot be read.
     """
-    for row in _rows(path, FAILURE_COLUMNS):
+    for row in read_csv_rows(path, FAILURE_COLUMNS, _value):
         yield {"experiment_id": experiment_id, **row}
-
-
-def _rows(path: Path, columns: Sequence[str]) -> Iterator[dict[str, Any]]:
-    line = 1
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            reader = csv.reader(file, strict=True)
-            if tuple(next(reader, [])) != tuple(columns):
-                raise ValueError(f"the columns must be {','.join(columns)}")
-            for record in reader:
-                line = reader.line_num
-                yield {name: _value(name, text) for name, text in zip(columns, record, strict=True)}
-    except (ValueError, InvalidOperation, csv.Error) as error:
-        raise StoreError(
-            f"{path}, line {line}: cannot be read ({error}). Restore the file from a backup, or move it away."
-        ) from error
 
 
 def _value(name: str, text: str) -> Any:

@@ -323,7 +323,7 @@ def _write_generation_tables(settings: Settings, run: RunRecord, inputs: Inputs)
         write_generation_csvs(
             folder,
             combinations_of_experiment(engine, experiment_id),
-            (_generation(cell) for _, cell in cells),
+            (cell.as_generation() for _, cell in cells),
             {concept.concept_id: concept.content(level) for concept in inputs.concepts},
         )
 
@@ -333,7 +333,7 @@ def _write_evaluation_table(settings: Settings, run: RunRecord) -> None:
 
     with _experiment_lock(settings, run.experiment_id) as folder:
         cells = cells_of_experiment(engine_for(settings), run.experiment_id, "evaluation").values()
-        write_evaluation_csv(folder, (_evaluation(cell) for _, cell in cells))
+        write_evaluation_csv(folder, (cell.as_evaluation() for _, cell in cells))
 
 
 @contextmanager
@@ -345,28 +345,6 @@ def _experiment_lock(settings: Settings, experiment_id: str) -> Iterator[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / ".lock"):
         yield folder
-
-
-def _generation(cell: PlannedCell) -> Generation:
-    return Generation(
-        cell.cell_id,
-        cell.combo_id,
-        cell.generation_template,
-        cell.generation_model,
-        cell.model_name,
-        cell.generation_replicate,
-    )
-
-
-def _evaluation(cell: PlannedCell) -> Evaluation:
-    return Evaluation(
-        cell.cell_id,
-        cell.generation_task_id,
-        str(cell.evaluation_template),
-        str(cell.evaluation_model),
-        cell.model_name,
-        cell.replicate,
-    )
 
 
 def _generation_cell(index: int, item: Generation, pools: Mapping[str, str]) -> PlannedCell:

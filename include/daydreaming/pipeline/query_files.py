@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from daydreaming.store.files import write_whole
+from daydreaming.store.files import write_whole, write_whole_bytes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,23 +24,8 @@ def write_table_file(path: Path, frame: pd.DataFrame) -> None:
     if path.suffix == ".parquet":
         from daydreaming.analysis.parquet import parquet_bytes
 
-        _write_bytes(path, parquet_bytes(frame))
+        write_whole_bytes(path, parquet_bytes(frame))
         return
     from daydreaming.analysis.export import csv_text
 
     write_whole(path, csv_text(frame))
-
-
-def _write_bytes(path: Path, data: bytes) -> None:
-    """As ``write_whole`` does, for what is no text."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".~{uuid.uuid4().hex}")
-    try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise

@@ -22,7 +22,7 @@ from daydreaming.pipeline.experiments import choose_experiments
 from daydreaming.settings import Settings
 from daydreaming.store.database import engine_for
 from daydreaming.store.files import write_new
-from daydreaming.store.plans import PlannedCell, RunRecord, cells_of_experiment, runs_of_experiment
+from daydreaming.store.plans import RunRecord, cells_of_experiment, runs_of_experiment
 from daydreaming.store.run_files import RunFiles, file_name
 
 if TYPE_CHECKING:
@@ -143,7 +143,7 @@ def stored_essays(settings: Settings, experiment_id: str) -> Essays:
     calls = open_calls(settings, experiment_id, planned)
     why = {cell_id: _why_left_out(call) for cell_id, call in calls.items()}
     left_out = {cell_id: reason for cell_id, reason in why.items() if reason}
-    chosen = tuple(_generation(call.cell) for cell_id, call in calls.items() if not why[cell_id])
+    chosen = tuple(call.cell.as_generation() for cell_id, call in calls.items() if not why[cell_id])
     if not chosen:
         counts = Counter(left_out.values())
         told = ", ".join(f"{count} with {reason}" for reason, count in counts.items()) or "none planned"
@@ -161,17 +161,6 @@ def _why_left_out(generation: CellCall) -> str:
     except EssayParseError:
         return NO_ESSAY
     return ""
-
-
-def _generation(cell: PlannedCell) -> Generation:
-    return Generation(
-        cell.cell_id,
-        cell.combo_id,
-        cell.generation_template,
-        cell.generation_model,
-        cell.model_name,
-        cell.generation_replicate,
-    )
 
 
 def _path(settings: Settings, run: RunRecord) -> Path:

@@ -18,7 +18,7 @@ from daydreaming.parsing.score import Scale, parse_score
 from daydreaming.store.plans import PlannedCell
 
 #: Fields that a row takes from the record as they are; NULL where a person brought the file.
-_RECORD_FIELDS = (
+RECORD_FIELDS = (
     "prompt_sha256",
     "request_hash",
     "model_requested",
@@ -116,7 +116,7 @@ def _shared(
         "response_file": file["response_file"],
         "response_size_bytes": len(data),
         "response_sha256": hashlib.sha256(data).hexdigest(),
-        **{name: record.get(name) for name in _RECORD_FIELDS},
+        **{name: record.get(name) for name in RECORD_FIELDS},
         "started_at": _time(record.get("started_at")),
         "ended_at": _time(record.get("ended_at")) or file.get("ended_at"),
     }

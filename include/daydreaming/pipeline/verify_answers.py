@@ -19,31 +19,13 @@ from daydreaming.errors import (
 from daydreaming.inputs.records import Stage
 from daydreaming.llm.request import ChatRequest
 from daydreaming.pipeline.call import CellCall, build_request, response_row
+from daydreaming.pipeline.rows import RECORD_FIELDS
 from daydreaming.pipeline.verify_findings import Finding, Kind
 
 #: Columns of a row that are made of the response's bytes.
 _OF_TEXT = frozenset({"response_size_bytes", "response_sha256"})
 #: Columns that are read from the record.
-_OF_RECORD = frozenset(
-    {
-        "experiment_id",
-        "run_id",
-        "prompt_sha256",
-        "request_hash",
-        "model_requested",
-        "model_returned",
-        "upstream_provider",
-        "response_id",
-        "finish_reason",
-        "prompt_tokens",
-        "completion_tokens",
-        "cost_usd",
-        "latency_s",
-        "attempts",
-        "started_at",
-        "ended_at",
-    }
-)
+_OF_RECORD = frozenset({"experiment_id", "run_id", *RECORD_FIELDS, "started_at", "ended_at"})
 #: Two verdicts that are shorter may be alike by chance.
 DUPLICATE_BYTES = 200
 

@@ -37,7 +37,7 @@ from daydreaming.settings import Settings
 from daydreaming.store.database import engine_for
 from daydreaming.store.files import DataRoot
 from daydreaming.store.ledger import read_calls
-from daydreaming.store.plans import PlannedCell, combinations_of_experiment
+from daydreaming.store.plans import combinations_of_experiment
 from daydreaming.store.results import read_failures
 from daydreaming.store.statistics import read_statistics
 from daydreaming.store.task_tables import COMBINATION_COLUMNS, RELATIONSHIP_COLUMNS
@@ -105,11 +105,11 @@ def _check_plan(settings: Settings, experiment_id: str, rows: ExperimentRows) ->
         ),
         "generation_tasks": (
             Generation._fields,
-            (_generation(call.cell) for call in rows.calls["generation"].values()),
+            (call.cell.as_generation() for call in rows.calls["generation"].values()),
         ),
         "evaluation_tasks": (
             Evaluation._fields,
-            (_evaluation(call.cell) for call in rows.calls["evaluation"].values()),
+            (call.cell.as_evaluation() for call in rows.calls["evaluation"].values()),
         ),
     }
     for name, (columns, records) in tables.items():
@@ -143,28 +143,6 @@ def _csv_bytes(columns: Sequence[str], records: Iterable[Sequence[object]]) -> b
     writer.writerow(columns)
     writer.writerows(records)
     return buffer.getvalue().encode()
-
-
-def _generation(cell: PlannedCell) -> Sequence[object]:
-    return (
-        cell.cell_id,
-        cell.combo_id,
-        cell.generation_template,
-        cell.generation_model,
-        cell.model_name,
-        cell.replicate,
-    )
-
-
-def _evaluation(cell: PlannedCell) -> Sequence[object]:
-    return (
-        cell.cell_id,
-        cell.generation_task_id,
-        cell.evaluation_template,
-        cell.evaluation_model,
-        cell.model_name,
-        cell.replicate,
-    )
 
 
 def _compare(settings: Settings, path: Path, wanted: bytes, experiment_id: str = "") -> Finding | None:

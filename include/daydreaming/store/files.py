@@ -34,27 +34,31 @@ def write_whole(path: Path, text: str, *, durable: bool = True) -> None:
         text: What the file shall hold.
         durable: Wait until the disk has it; not needed for what can be made again.
     """
-    temporary = _write_temporary(path, text, durable=durable)
-    temporary.replace(path)
+    write_whole_bytes(path, text.encode(), durable=durable)
+
+
+def write_whole_bytes(path: Path, data: bytes, *, durable: bool = True) -> None:
+    """The same for what is no text."""
+    _write_temporary(path, data, durable=durable).replace(path)
 
 
 def write_new(path: Path, text: str) -> bool:
     """Write ``text`` (UTF-8) to a file that is not there yet; False, and nothing written, where it is."""
     if path.exists():
         return False
-    temporary = _write_temporary(path, text)
+    temporary = _write_temporary(path, text.encode())
     try:
         return _take_name(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def _write_temporary(path: Path, text: str, *, durable: bool = True) -> Path:
+def _write_temporary(path: Path, data: bytes, *, durable: bool = True) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{_TEMPORARY_PREFIX}{uuid.uuid4().hex}")
     try:
-        with temporary.open("w", encoding="utf-8", newline="") as file:
-            file.write(text)
+        with temporary.open("wb") as file:
+            file.write(data)
             if durable:
                 file.flush()
                 os.fsync(file.fileno())
@@ -214,10 +218,10 @@ class DataRoot:
         path = self.response(stage, cell_id)
         if path.exists():
             return False
-        record = _write_temporary(path, _json_text(provenance))
+        record = _write_temporary(path, _json_text(provenance).encode())
         answer = None
         try:
-            answer = _write_temporary(path, text)
+            answer = _write_temporary(path, text.encode())
             with _turn_in(path.parent):
                 if path.exists():
                     return False

@@ -15,6 +15,8 @@ from daydreaming.inputs.records import Stage
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
+    from daydreaming.design.cells import Evaluation, Generation
+
 _INSERT_CHUNK = 5_000
 
 
@@ -64,6 +66,32 @@ class PlannedCell:
     def replicate(self) -> int:
         """Replicate number within the cell's own stage, from 1."""
         return self.evaluation_replicate or self.generation_replicate
+
+    def as_generation(self) -> Generation:
+        """The planned generation, as the design has it."""
+        from daydreaming.design.cells import Generation
+
+        return Generation(
+            self.cell_id,
+            self.combo_id,
+            self.generation_template,
+            self.generation_model,
+            self.model_name,
+            self.generation_replicate,
+        )
+
+    def as_evaluation(self) -> Evaluation:
+        """The planned evaluation likewise."""
+        from daydreaming.design.cells import Evaluation
+
+        return Evaluation(
+            self.cell_id,
+            self.generation_task_id,
+            str(self.evaluation_template),
+            str(self.evaluation_model),
+            self.model_name,
+            self.replicate,
+        )
 
 
 def insert_run(

@@ -6,7 +6,6 @@ planned ``<name>.<stage>.csv``. The name is the run's ID, percent-encoded.
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
@@ -19,6 +18,7 @@ from urllib.parse import quote
 
 from daydreaming.errors import StoreError
 from daydreaming.inputs.records import Stage
+from daydreaming.store.csv_rows import read_csv_rows
 from daydreaming.store.files import DataRoot, write_new, write_whole
 from daydreaming.store.plans import PlannedCell, RunRecord
 from daydreaming.store.task_tables import write_csv
@@ -125,25 +125,8 @@ class RunFiles:
         path = self.plan_path(run_id, stage)
         if not path.exists():
             return
-        for line, record in _records(path):
-            try:
-                row = {name: _value(name, text) for name, text in zip(PLAN_COLUMNS, record, strict=True)}
-            except ValueError as error:
-                raise _unreadable(path, f"line {line}: {error}") from error
+        for row in read_csv_rows(path, PLAN_COLUMNS, _value):
             yield {"run_id": run_id, "stage": stage, **row}
-
-
-def _records(path: Path) -> Iterator[tuple[int, list[str]]]:
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            reader = csv.reader(file, strict=True)
-            header = next(reader, [])
-            if tuple(header) != PLAN_COLUMNS:
-                raise _unreadable(path, f"line 1: the columns must be {','.join(PLAN_COLUMNS)}")
-            for record in reader:
-                yield reader.line_num, record
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise _unreadable(path, str(error)) from error
 
 
 def _value(name: str, text: str) -> str | int | None:

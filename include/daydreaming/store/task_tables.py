@@ -14,7 +14,7 @@ from pathlib import Path
 
 from daydreaming.design.cells import Evaluation, Generation
 from daydreaming.design.combinations import Combination
-from daydreaming.errors import StoreError
+from daydreaming.store.csv_rows import read_csv_rows
 from daydreaming.store.files import write_whole
 
 COMBINATION_COLUMNS = ("combo_id", "description_level", "k_max", "concept_count")
@@ -84,22 +84,13 @@ def read_task_table(path: Path, columns: Sequence[str]) -> Iterator[dict[str, st
     """
     if not path.exists():
         return
-    line = 1
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            reader = csv.reader(file, strict=True)
-            if tuple(next(reader, [])) != tuple(columns):
-                raise ValueError(f"the columns must be {','.join(columns)}")
-            for record in reader:
-                line = reader.line_num
-                row = dict(zip(columns, record, strict=True))
-                for name in _NUMBERS & row.keys():
-                    int(row[name])
-                yield row
-    except (ValueError, csv.Error) as error:
-        raise StoreError(
-            f"{path}, line {line}: cannot be read ({error}). Restore it from a backup, or move it away."
-        ) from error
+    yield from read_csv_rows(path, columns, _checked)
+
+
+def _checked(name: str, text: str) -> str:
+    if name in _NUMBERS:
+        int(text)
+    return text
 
 
 def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

@@ -13,24 +13,11 @@ from openai import AsyncOpenAI
 from daydreaming.errors import LLMPermanentError, LLMTransientError
 from daydreaming.llm.client import send
 from daydreaming.llm.request import ChatRequest
-from daydreaming.llm.simulator import SimulatorConfig, SimulatorProcess, answer_for
+from daydreaming.llm.simulator import SimulatorConfig, answer_for
 
 KEY = "sk-very-secret-0123456789"
 REQUEST = ChatRequest("prov/m", "Write an <essay> on moats.", 0.7, 500, {"seed": 3})
 CALM = SimulatorConfig(seed=5, price=(1.0, 2.0))
-
-
-@pytest.fixture(scope="module")
-def server():
-    with SimulatorProcess(CALM) as process:
-        yield process
-
-
-@pytest.fixture
-def simulator(server):
-    server.control(**CALM.changeable())
-    server.reset(attempts=True)
-    return server
 
 
 @pytest.fixture

@@ -8,24 +8,11 @@ import openai
 import pytest
 
 from daydreaming.errors import InputError
-from daydreaming.llm.simulator import SimulatorConfig, SimulatorProcess, answer_for
+from daydreaming.llm.simulator import SimulatorConfig, answer_for
 from daydreaming.llm.simulator.behaviour import fails_in_batch
 
 CALM = SimulatorConfig(seed=11, api_key="sk-simulated")
 PROMPTS = [f"Combine wandering minds with moat {n}." for n in range(8)]
-
-
-@pytest.fixture(scope="module")
-def server():
-    with SimulatorProcess(CALM) as process:
-        yield process
-
-
-@pytest.fixture
-def simulator(server):
-    server.control(**CALM.changeable())
-    server.reset(attempts=True)
-    return server
 
 
 @pytest.fixture

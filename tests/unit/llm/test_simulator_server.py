@@ -32,19 +32,6 @@ PROMPT = "Combine wandering minds with economic moats: <thinking>, <essay>, <end
 JUDGE = "Judge from 0 to 9.\nSCORE: x"
 
 
-@pytest.fixture(scope="module")
-def server():
-    with SimulatorProcess(CALM) as process:
-        yield process
-
-
-@pytest.fixture
-def simulator(server):
-    server.control(**CALM.changeable())
-    server.reset(attempts=True)
-    return server
-
-
 @pytest.fixture
 def http(simulator):
     with httpx.Client(base_url=simulator.root_url, trust_env=False) as client:
