@@ -137,6 +137,8 @@ def _airflow_settings(home: Home) -> dict[str, str]:
         # A run is a chain of small tasks: each waits this long for a scheduler that has nothing to do.
         "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": 0.25,
         "TRIGGERER__CAPACITY": 1000,
+        # A stage's calls come at once; 50 per loop, which is Airflow's default, spread them over seconds.
+        "TRIGGERER__MAX_TRIGGER_TO_SELECT_PER_LOOP": 250,
         # Airflow 3.3 often sees a task's sockets close just before its process ends, and then sleeps for
         # this long (5 s by default): the slot is held, and where the trigger is through by then, the
         # instance counts as lost. Deferred instances are hit most.

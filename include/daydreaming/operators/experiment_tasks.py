@@ -58,7 +58,7 @@ def list_shards(run_id: str) -> list[dict[str, Any]]:
     """The further runs that a plan larger than `shard_size` is split into."""
     from daydreaming.pipeline.plan import shards_to_start
 
-    return shards_to_start(Settings.from_env(), run_id)
+    return shards_to_start(Settings.from_env(), run_id, now=datetime.now(UTC))
 
 
 @task

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from daydreaming.design.cells import Evaluation, Generation, PlanSize, plan_size
 from daydreaming.design.cells import plan_evaluations as cross_evaluations
 from daydreaming.design.cells import plan_generations as cross_generations
 from daydreaming.design.combinations import Combination, combine
-from daydreaming.design.shards import ShardPlan, plan_shards, shard_run_id, split
+from daydreaming.design.shards import ShardPlan, plan_shards, shard_run_id, split, turn
 from daydreaming.errors import InputError, StoreError
 from daydreaming.inputs.records import BATCH_POOL, Stage
 from daydreaming.inputs.snapshot import Inputs
@@ -38,6 +38,8 @@ from daydreaming.store.plans import (
 _NOT_ALLOWED_IN_ID = re.compile(r"[^A-Za-z0-9._-]+")
 _EXPERIMENT_ID_LENGTH = 100
 _DIGEST_CHARS = 12
+#: Longer than a shard takes to be planned and to have all its calls queued.
+SHARDS_APART = timedelta(seconds=2.5)
 #: Of runs that were recorded before there were shards.
 DEFAULT_SHARD_SIZE = 100
 
@@ -219,13 +221,22 @@ def plan_evaluations(settings: Settings, run_id: str, *, max_instances: int) -> 
     return _planned_indices(settings, run_id, "evaluation")
 
 
-def shards_to_start(settings: Settings, run_id: str) -> list[dict[str, Any]]:
-    """Run ID and ``conf`` of each run that is to be started for the rest of this run's plan."""
+def shards_to_start(settings: Settings, run_id: str, *, now: datetime) -> list[dict[str, Any]]:
+    """Run ID, ``conf`` and earliest start of each run that is to be started for the rest of this run's plan.
+
+    The shards that may run at once start one after the other: under a limit, one is answered whole so
+    that its judges can begin, instead of a part of each; and one is planned at full speed.
+    """
     run = read_run(engine_for(settings), run_id)
     if run.is_shard_of_another:
         return []
+    at_once = settings.pools.get("experiment_shards", 1)
     return [
-        {"trigger_run_id": shard.run_id, "conf": {"experiment_id": shard.experiment_id}}
+        {
+            "trigger_run_id": shard.run_id,
+            "conf": {"experiment_id": shard.experiment_id},
+            "run_after": (now + SHARDS_APART * turn(shard.shard, at_once)).isoformat(),
+        }
         for shard in runs_of_plan(engine_for(settings), run_id)
         if shard.is_shard_of_another
     ]

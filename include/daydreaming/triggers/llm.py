@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TaskSkippedEvent, TaskSuccessEvent, TriggerEvent
 
-from daydreaming.design.shards import turn
 from daydreaming.errors import DaydreamingError, EssayParseError, LLMError, LLMTransientError
 from daydreaming.inputs.records import Stage
 from daydreaming.llm.client import send
@@ -42,9 +41,6 @@ TRIGGER_PATH = "daydreaming.triggers.llm.LLMCallTrigger"
 #: (1 s each) lie between; a failure, which alone goes back to a worker, waits for them.
 DEFERRAL_KNOWN_AFTER_S = 3.0
 _KEY_REFUSED = (401, 403)
-#: Shards that start together ask a limited model this much one after the other: longer than all
-#: calls of one need to come.
-SHARDS_APART_S = 1.5
 
 
 class StartLater(Exception):  # noqa: N818 - no error: the instance comes back
@@ -147,9 +143,6 @@ class LLMCallTrigger(BaseTrigger):
 
         client = await shared_client(call.model.conn_id)
         limits = await model_limits(call.model)
-        if call.stage == "generation" and limits.rpm:
-            # One shard whole, so that its judges can begin, and not a part of each.
-            await asyncio.sleep(SHARDS_APART_S * _turn(call))
         desk = CallDesk(call, request, limits)
         try:
             attempt = 1
@@ -217,10 +210,6 @@ def _prepare(run_id: str, stage: Stage, map_index: int) -> _Prepared:
     except DaydreamingError as error:
         return _Prepared(call, error=error)
     return _Prepared(call, request)
-
-
-def _turn(call: CellCall) -> int:
-    return turn(call.run.shard, call.settings.pools.get("experiment_shards", 1))
 
 
 def _jitter() -> float:

@@ -7,18 +7,23 @@ Measured on Airflow 3.3.2 (docs/adr/0017-what-a-call-spares-the-triggerer.md):
   ``on_success_callback``.
 - A trigger that no worker has started gets the whole serialised DAG sent with it, to render its
   arguments. Ours has none.
+- The first trigger that asks for a connection or the state of a run waits, and all others with it, until
+  the execution API inside the triggerer is built: 5 s of CPU. Built at the start, it is there by then.
 """
 
 from __future__ import annotations
 
 import importlib
+import logging
 import sys
+import threading
 from collections.abc import Callable
 from typing import Any
 
 from daydreaming.settings import DAG_ID
 from daydreaming.triggers.llm import TRIGGER_PATH
 
+log = logging.getLogger(__name__)
 #: Only a triggerer has imported it.
 _TRIGGERER = "airflow.jobs.triggerer_job_runner"
 #: The process that runs triggers is forked, and finds them loaded: the first call would hold up all
@@ -32,6 +37,7 @@ def adapt() -> None:
         return
     _end_without_callback()
     _start_without_dag()
+    _build_api_at_start()
     for name in _FIRST_CALLS_MODULES:
         importlib.import_module(name)
 
@@ -70,3 +76,25 @@ def _without_dag(theirs: Callable[..., Any]) -> Callable[..., Any]:
         return workload
 
     return create_workload
+
+
+def _build_api_at_start() -> None:
+    supervisor: Any = sys.modules[_TRIGGERER].TriggerRunnerSupervisor
+    supervisor.run = _with_api(supervisor.run)
+
+
+def _with_api(theirs: Callable[..., None]) -> Callable[..., None]:
+    def run(self: Any) -> None:
+        # Not before: the process that runs triggers is forked without threads.
+        threading.Thread(target=_build_api, args=(self,), name="build-execution-api", daemon=True).start()
+        theirs(self)
+
+    return run
+
+
+def _build_api(supervisor: Any) -> None:
+    try:
+        # The first request of any kind builds the routes.
+        supervisor.client.get("health")
+    except Exception as error:  # noqa: BLE001 - the first trigger that needs it tries again, and tells
+        log.warning("The execution API was not built at the start: %s", error)

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import csv
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from datetime import datetime, timedelta
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from daydreaming.errors import DesignError, InputError, StoreError
 from daydreaming.pipeline.call import build_request, open_call
 from daydreaming.pipeline.frozen import frozen_inputs
 from daydreaming.pipeline.plan import (
+    SHARDS_APART,
     experiment_id_of,
     plan_evaluations,
     plan_generations,
@@ -296,4 +299,16 @@ def test_planning_again_finds_the_same_shards(settings: Settings):
     planned_run(settings, shard_size=1)
     assert runs_of_plan(engine_for(settings), "run-1") == before
     assert len(before) == 4
-    assert shards_to_start(settings, before[1].run_id) == []
+    assert shards_to_start(settings, before[1].run_id, now=NOW) == []
+
+
+def test_shards_that_may_run_at_once_start_one_after_the_other(settings: Settings):
+    planned_run(settings, shard_size=1)
+    started = shards_to_start(replace(settings, pools={"experiment_shards": 2}), "run-1", now=NOW)
+    assert [start["trigger_run_id"] for start in started] == [f"run-1~shard-{n}-of-4" for n in (2, 3, 4)]
+    assert [start["conf"] for start in started] == [{"experiment_id": "demo"}] * 3
+    assert [datetime.fromisoformat(start["run_after"]) - NOW for start in started] == [
+        timedelta(0),
+        SHARDS_APART,
+        timedelta(0),
+    ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 from functools import singledispatch
 from types import SimpleNamespace
 from typing import Any
@@ -19,6 +20,12 @@ from airflow.triggers.base import TaskFailedEvent, TaskSkippedEvent, TaskSuccess
 
 from daydreaming.triggers import triggerer
 from daydreaming.triggers.llm import TRIGGER_PATH, LLMCallTrigger
+
+
+@pytest.fixture(autouse=True)
+def unchanged_after_the_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("_create_workload", "run"):
+        monkeypatch.setattr(TriggerRunnerSupervisor, name, getattr(TriggerRunnerSupervisor, name))
 
 
 class Instance:
@@ -41,7 +48,6 @@ def handled(monkeypatch: pytest.MonkeyPatch) -> list[object]:
         events.append(event)
 
     monkeypatch.setattr(airflows, "handle_event_submit", handle)
-    monkeypatch.setattr(TriggerRunnerSupervisor, "_create_workload", TriggerRunnerSupervisor._create_workload)
     triggerer.adapt()
     return events
 
@@ -112,6 +118,45 @@ def test_only_our_triggers_go_without_the_whole_dag(
     triggerer.adapt()
     supervisor = TriggerRunnerSupervisor.__new__(TriggerRunnerSupervisor)
     assert supervisor._create_workload(None, None, None, None).dag_data == dag_data  # type: ignore[arg-type]
+
+
+class Api:
+    """The client of the execution API inside the triggerer; builds it at the first request."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.error, self.paths, self.built = error, list[str](), threading.Event()
+
+    def get(self, path: str) -> None:
+        self.paths.append(path)
+        self.built.set()
+        if self.error:
+            raise self.error
+
+
+@pytest.mark.parametrize("error", [None, RuntimeError("no routes")])
+def test_the_execution_api_is_built_beside_the_first_loop(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: Exception | None
+) -> None:
+    loops: list[object] = []
+    monkeypatch.setattr(TriggerRunnerSupervisor, "run", loops.append)
+    monkeypatch.setattr(airflows, "handle_event_submit", singledispatch(lambda event: None))
+    triggerer.adapt()
+    api = Api(error)
+    supervisor = SimpleNamespace(client=api)
+    TriggerRunnerSupervisor.run(supervisor)  # type: ignore[arg-type]
+    assert api.built.wait(10)
+    for thread in threading.enumerate():
+        if thread.name == "build-execution-api":
+            thread.join(10)
+    assert (loops, api.paths) == ([supervisor], ["health"])
+    assert [record.getMessage() for record in caplog.records if "was not built" in record.getMessage()] == (
+        [f"The execution API was not built at the start: {error}"] if error else []
+    )
+
+
+def test_the_triggerers_api_answers_what_is_asked_of_it_at_the_start() -> None:
+    supervisor = TriggerRunnerSupervisor.__new__(TriggerRunnerSupervisor)
+    assert supervisor.make_client().get("health").status_code == 200
 
 
 def test_a_service_that_is_no_triggerer_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
