@@ -97,6 +97,7 @@ def test_a_larger_plan_is_split_and_its_shards_leave_the_tables_to_the_run_that_
     assert _call(experiment, "plan_generations", run_id="run-1") == [0, 1, 2]
     assert _call(experiment, "plan_evaluations", run_id="run-1") == list(range(12))
     [shard] = _call(experiment, "list_shards", run_id="run-1")
+    assert datetime.fromisoformat(shard.pop("run_after")) <= datetime.now(UTC)
     assert shard == {"trigger_run_id": "run-1~shard-2-of-2", "conf": {"experiment_id": "demo"}}
     second = shard["trigger_run_id"]
     _call(experiment, "load_inputs", params=shard["conf"], run_id=second)

@@ -14,7 +14,8 @@ from daydreaming.analysis.tables import ANALYSES
 from daydreaming.pipeline.analyze import analyze, read_scores
 
 HEADER = "combo_id,generation_template,generation_model,evaluation_template,evaluation_model,score"
-#: Shrout & Fleiss (1979): six essays, four judges.
+#: The six targets and four judges of Shrout & Fleiss (1979), as essays and judges. Their ICC(2,1), 0.29, is
+#: ICC(A,1) here, and their ICC(3,1), 0.71, is ICC(C,1).
 VERDICTS = [[9, 2, 5, 8], [6, 1, 3, 2], [8, 4, 6, 8], [7, 1, 2, 6], [10, 5, 6, 9], [6, 2, 4, 7]]
 ROWS = [f"c{i},g,m,r,j{j},{score}" for i, scores in enumerate(VERDICTS) for j, score in enumerate(scores)]
 
