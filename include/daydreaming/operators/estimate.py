@@ -33,6 +33,7 @@ class EstimateCostOperator(ApprovalOperator):
 
     def execute(self, context: Context) -> Any:
         """Estimate; ask where the run says so."""
+        from daydreaming.operators.connections import limits_in_airflow
         from daydreaming.pipeline.estimate import estimate_run
         from daydreaming.pipeline.plan import is_shard
 
@@ -41,7 +42,7 @@ class EstimateCostOperator(ApprovalOperator):
             if is_shard(settings, run_id):
                 self.log.info("The run that planned this shard has estimated it")
                 return self.planned_evaluations
-            estimate = estimate_run(settings, run_id)
+            estimate = estimate_run(settings, run_id, limits_in_airflow)
         except DaydreamingError as error:
             raise AirflowFailException(str(error)) from None
         for line in estimate.lines():

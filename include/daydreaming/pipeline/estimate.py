@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from daydreaming.errors import DesignError
 from daydreaming.inputs.records import Stage
 from daydreaming.inputs.snapshot import Inputs
+from daydreaming.llm.limits import RateLimits
 from daydreaming.llm.price import ModelPrice, call_nanousd, to_nanousd, to_usd, usd_text, worst_case_nanousd
 from daydreaming.pipeline.budgets import Cap
+from daydreaming.pipeline.called_limits import CalledLimits, LimitsReader
 from daydreaming.pipeline.earlier_calls import EarlierCalls, known_of_plan, known_of_run
+from daydreaming.pipeline.env_connections import limits_in_env
 from daydreaming.pipeline.estimate_text import estimate_lines, estimate_markdown, no_price_text
 from daydreaming.pipeline.frozen import frozen_inputs
 from daydreaming.pipeline.new_calls import USUAL_BYTES_PER_TOKEN, ModelCalls, count_calls
@@ -61,6 +64,7 @@ class Estimate:
 
     Attributes:
         wall_time_s: At the models' limits, without the models' own latency.
+        limit_sources: Where limits of models that would be called are set.
         approve_above_usd: Price above which a person is asked; None to ask nobody.
         caps: On what may be spent: the experiment's and the day's, where they are set.
         notes: What else a person should know.
@@ -75,6 +79,7 @@ class Estimate:
     approve_above_usd: float | None = None
     caps: tuple[Cap, ...] = ()
     notes: tuple[str, ...] = ()
+    limit_sources: tuple[str, ...] = ()
 
     @property
     def new_calls(self) -> int:
@@ -132,19 +137,27 @@ class Estimate:
         return estimate_markdown(self)
 
 
-def estimate_run(settings: Settings, run_id: str) -> Estimate:
+def estimate_run(settings: Settings, run_id: str, read_limits: LimitsReader = limits_in_env) -> Estimate:
     """Estimate a planned run.
 
     Where the worst case passes a cap the run goes on: the ledger stops calls before they pass it.
 
+    Args:
+        settings: The deployment's settings.
+        run_id: The run.
+        read_limits: Gives the limits that are set in a connection; of those in the environment alone
+            where Airflow is not at hand.
+
     Raises:
+        InputError: A connection's limits cannot be used.
         DesignError: A model that would be called has no price, and a cap is set: the ledger would
             refuse each of its calls.
     """
     run = read_run(engine_for(settings), run_id)
     inputs = frozen_inputs(settings.data_root, run)
     essays = essays_of_run(settings, run) if rejudges(inputs.params) else None
-    estimate = _estimate(settings, inputs, known_of_run(settings, inputs, run), essays)
+    known = known_of_run(settings, inputs, run)
+    estimate = _estimate(settings, inputs, known, essays, read_limits)
     if estimate.unpriced and estimate.caps:
         raise DesignError(f"{no_price_text(estimate)} Nothing was sent.")
     return estimate
@@ -153,22 +166,32 @@ def estimate_run(settings: Settings, run_id: str) -> Estimate:
 def estimate_plan(settings: Settings, inputs: Inputs) -> Estimate:
     """Estimate what some inputs would call; writes nothing, and can do without a results database.
 
+    Of connections it knows those in the environment.
+
     Raises:
         DesignError: No plan can be made of the inputs.
+        InputError: A connection's limits cannot be used.
     """
     essays = essays_of_inputs(settings, inputs) if rejudges(inputs.params) else None
-    return _estimate(settings, inputs, known_of_plan(settings, inputs), essays)
+    return _estimate(settings, inputs, known_of_plan(settings, inputs), essays, limits_in_env)
 
 
-def _estimate(settings: Settings, inputs: Inputs, known: EarlierCalls, essays: Essays | None) -> Estimate:
+def _estimate(
+    settings: Settings,
+    inputs: Inputs,
+    known: EarlierCalls,
+    essays: Essays | None,
+    read_limits: LimitsReader,
+) -> Estimate:
     params = inputs.params
     essay_tokens = {
         model.id: known.answer_tokens("generation", model.id, params["generation_max_tokens"])
         for model in inputs.generation_models
     }
     calls = count_calls(settings, inputs, essay_tokens, None if essays is None else essays.chosen)
-    models = tuple(_model_estimate(inputs, known, one) for one in calls.models)
-    loads = [_load(one, model) for one, model in zip(calls.models, models, strict=True)]
+    limits = CalledLimits.read((one.model for one in calls.models if one.new), read_limits)
+    models = tuple(_model_estimate(inputs, known, one, limits.of(one.model)) for one in calls.models)
+    loads = [_load(one, model, limits.of(one.model)) for one, model in zip(calls.models, models, strict=True)]
     return Estimate(
         calls.combinations,
         calls.generations,
@@ -178,7 +201,13 @@ def _estimate(settings: Settings, inputs: Inputs, known: EarlierCalls, essays: E
         params["dry_run"],
         params.get("approve_above_usd"),
         known.caps,
-        (*known.notes, *(essays.lines() if essays else ()), *_batch_notes(calls.models)),
+        (
+            *limits.notes(),
+            *known.notes,
+            *(essays.lines() if essays else ()),
+            *_batch_notes(calls.models),
+        ),
+        limits.sources,
     )
 
 
@@ -189,7 +218,9 @@ def _batch_notes(models: Sequence[ModelCalls]) -> tuple[str, ...]:
     return (f"In batches, at batch prices, which may take 24 hours for each stage: {', '.join(names)}",)
 
 
-def _model_estimate(inputs: Inputs, known: EarlierCalls, calls: ModelCalls) -> ModelEstimate:
+def _model_estimate(
+    inputs: Inputs, known: EarlierCalls, calls: ModelCalls, limits: RateLimits
+) -> ModelEstimate:
     stage, model, price = calls.stage, calls.model, planned_price(calls.model)
     max_tokens = inputs.params[f"{stage}_max_tokens"]
     each = known.answer_tokens(stage, model.id, max_tokens)
@@ -207,7 +238,7 @@ def _model_estimate(inputs: Inputs, known: EarlierCalls, calls: ModelCalls) -> M
         price,
         None if price is None else call_nanousd(price, prompts, answers),
         None if price is None else _worst_nanousd(price, calls, max_tokens),
-        starting_time_s(Load(stage, model, calls.new, prompts + answers)),
+        starting_time_s(Load(stage, model, limits, calls.new, prompts + answers)),
     )
 
 
@@ -218,5 +249,6 @@ def _worst_nanousd(price: ModelPrice, calls: ModelCalls, max_tokens: int) -> int
     )
 
 
-def _load(calls: ModelCalls, model: ModelEstimate) -> Load:
-    return Load(calls.stage, calls.model, calls.new, model.prompt_tokens + model.completion_tokens)
+def _load(calls: ModelCalls, model: ModelEstimate, limits: RateLimits) -> Load:
+    tokens = model.prompt_tokens + model.completion_tokens
+    return Load(calls.stage, calls.model, limits, calls.new, tokens)

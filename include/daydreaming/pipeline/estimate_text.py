@@ -139,13 +139,12 @@ def _lengths(estimate: Estimate) -> str:
 
 
 def _wall_time(estimate: Estimate) -> str:
+    where = " and in ".join(estimate.limit_sources or ("llm_models.csv",))
     if not estimate.wall_time_s:
-        return (
-            "Wall time: the limits in llm_models.csv let all start at once; the models' own latency decides"
-        )
+        return f"Wall time: the limits in {where} let all start at once; the models' own latency decides"
     return (
-        f"Wall time: at least {duration_text(estimate.wall_time_s)} at the limits in llm_models.csv "
-        "(rpm, tpm, rpd), without the models' own latency"
+        f"Wall time: at least {duration_text(estimate.wall_time_s)} at the limits in {where} "
+        "(rpm, tpm, rpd, burst), without the models' own latency"
     )
 
 

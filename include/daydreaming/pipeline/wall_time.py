@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 from daydreaming.inputs.records import LLMModel, Stage
-from daydreaming.llm.limits import DAY_S, MARGIN_S, MINUTE_S
+from daydreaming.llm.limits import DAY_S, MARGIN_S, MINUTE_S, RateLimits
+
+_MINUTE_S = MINUTE_S + MARGIN_S
 
 
 @dataclass(frozen=True)
@@ -15,11 +17,13 @@ class Load:
     """Calls that one model is to take in one stage.
 
     Attributes:
+        limits: What the model is held to, wherever that is set.
         tokens: Of all of them together, prompts and answers.
     """
 
     stage: Stage
     model: LLMModel
+    limits: RateLimits
     calls: int
     tokens: int
 
@@ -31,14 +35,32 @@ def starting_time_s(load: Load) -> float:
     """
     if not load.calls or load.model.is_batched:
         return 0.0
-    minute_s, model, later = MINUTE_S + MARGIN_S, load.model, load.calls - 1
-    days, today = divmod(later, model.rpd) if model.rpd else (0, later)
-    by_requests = days * (DAY_S + MARGIN_S) + (today // model.rpm * minute_s if model.rpm else 0.0)
-    if not model.tpm:
+    limits, later = load.limits, load.calls - 1
+    by_requests = _by_minutes_s(limits, later)
+    if limits.rpd:
+        days, today = divmod(later, limits.rpd)
+        by_requests = max(by_requests, days * (DAY_S + MARGIN_S) + _by_minutes_s(limits, today))
+    if not limits.tpm:
         return by_requests
     # A call of more tokens than a minute allows has a minute for itself.
-    each_minute = max(1, model.tpm * load.calls // max(1, load.tokens))
-    return max(by_requests, later // each_minute * minute_s)
+    each_minute = max(1, limits.tpm * load.calls // max(1, load.tokens))
+    return max(by_requests, later // each_minute * _MINUTE_S)
+
+
+def _by_minutes_s(limits: RateLimits, later: int) -> float:
+    """Seconds until ``later`` calls after the first have started, by ``rpm`` and ``burst``."""
+    if not limits.rpm:
+        return 0.0
+    minutes = later // limits.rpm
+    if not limits.burst or limits.burst >= limits.rpm:
+        return minutes * _MINUTE_S
+    # Each start waits for the one a whole minute's starts before it, and for the one a burst before it:
+    # what counts is the chain of both that reaches back furthest.
+    chains = (
+        (later - minute * limits.rpm) // limits.burst * limits.burst + minute * limits.rpm
+        for minute in range(max(0, minutes - limits.burst + 1), minutes + 1)
+    )
+    return max(chains) * _MINUTE_S / limits.rpm
 
 
 def wall_time_s(loads: Iterable[Load]) -> float:
@@ -64,13 +86,14 @@ def wall_time_s(loads: Iterable[Load]) -> float:
 def _together(one: Load | None, other: Load) -> Load:
     if one is None:
         return other
-    model = replace(
-        one.model,
-        rpm=_strictest(one.model.rpm, other.model.rpm),
-        tpm=_strictest(one.model.tpm, other.model.tpm),
-        rpd=_strictest(one.model.rpd, other.model.rpd),
+    names = [limit.name for limit in fields(RateLimits)]
+    limits = {name: _strictest(getattr(one.limits, name), getattr(other.limits, name)) for name in names}
+    return replace(
+        one,
+        limits=RateLimits(**limits),
+        calls=one.calls + other.calls,
+        tokens=one.tokens + other.tokens,
     )
-    return replace(one, model=model, calls=one.calls + other.calls, tokens=one.tokens + other.tokens)
 
 
 def _strictest(one: int | None, other: int | None) -> int | None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from daydreaming.errors import InputError
 from daydreaming.inputs.records import LLMModel
 from daydreaming.llm.limits import RateLimits
+from daydreaming.pipeline.connection_limits import ConnectionLimits
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -21,8 +22,7 @@ _clients: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, asyncio.Task[As
 
 
 #: What the connections' extras say of limits, as it was read with the client.
-_limits: dict[str, dict[str, Any]] = {}
-_LIMITS = ("rpm", "tpm", "rpd", "burst")
+_limits: dict[str, ConnectionLimits] = {}
 
 
 async def shared_client(conn_id: str) -> AsyncOpenAI:
@@ -50,46 +50,17 @@ def forget_client(conn_id: str) -> None:
 async def model_limits(model: LLMModel) -> RateLimits:
     """What is configured for a model: in ``llm_models.csv``; what that leaves open, in its connection.
 
-    The connection's extra may hold ``rate_limits``: an object with ``rpm``, ``tpm``, ``rpd`` and
-    ``burst``, for all its models, and ``models``, an object of such objects by the provider's name.
-
     Raises:
-        InputError: The connection holds something else there.
+        InputError: The connection is not usable, or its extra holds something else there.
     """
     await shared_client(model.conn_id)
-    given = _limits.get(model.conn_id, {})
-    own = given.get("models", {}).get(model.model, {})
-    values = {name: _first(getattr(model, name, None), own.get(name), given.get(name)) for name in _LIMITS}
-    try:
-        return RateLimits(**values)
-    except InputError as error:
-        raise _refused_limits(model.conn_id, " ".join(error.problems)) from error
+    return _limits.get(model.conn_id, ConnectionLimits(model.conn_id)).of(model)
 
 
-async def _read_limits(conn_id: str) -> dict[str, Any]:
+async def _read_limits(conn_id: str) -> ConnectionLimits:
     from airflow.providers.common.compat.connection import get_async_connection
 
-    given: dict[str, Any] | None = (await get_async_connection(conn_id)).extra_dejson.get("rate_limits")
-    if given is None:
-        return {}
-    models = given.get("models", {}) if isinstance(given, dict) else None
-    if not isinstance(models, dict) or not all(isinstance(own, dict) for own in models.values()):
-        raise _refused_limits(conn_id, f"got {given!r}")
-    names = [name for own in models.values() for name in own] + [name for name in given if name != "models"]
-    if unknown := {*names} - {*_LIMITS}:
-        raise _refused_limits(conn_id, f"got {', '.join(sorted(unknown))}")
-    return dict(given)
-
-
-def _refused_limits(conn_id: str, why: str) -> InputError:
-    return InputError(
-        f"Airflow connection {conn_id!r}: rate_limits in its extra must be an object with "
-        f"{', '.join(_LIMITS)} (whole numbers) and models (such objects by model name); {why}"
-    )
-
-
-def _first(*values: int | None) -> int | None:
-    return next((value for value in values if value is not None), None)
+    return ConnectionLimits.of_extra(conn_id, (await get_async_connection(conn_id)).extra_dejson)
 
 
 async def _connect(conn_id: str) -> AsyncOpenAI:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
@@ -24,6 +25,17 @@ def operator(monkeypatch) -> EstimateCostOperator:
     """The operator, whose form is not written to Airflow's database."""
     monkeypatch.setattr(estimate.ApprovalOperator, "execute", lambda self, context: ASKED)
     return EstimateCostOperator(task_id="estimate_cost", planned_evaluations=EVALUATIONS)
+
+
+@pytest.fixture
+def connect(monkeypatch):
+    """Define the connection of the models with some limits in its extra."""
+
+    def define(rate_limits: object) -> None:
+        value = {"conn_type": "openai", "password": "sk-secret-123", "extra": {"rate_limits": rate_limits}}
+        monkeypatch.setenv("AIRFLOW_CONN_OPENROUTER_DEFAULT", json.dumps(value))
+
+    return define
 
 
 def execute(operator: EstimateCostOperator, run_id: str = "run-1") -> Any:
@@ -80,6 +92,36 @@ def test_a_cap_without_a_price_is_refused_before_anything_is_sent(settings, oper
     planned_run(settings, max_cost_usd=1, generation_models=["local"], evaluation_models=["judge"])
     with pytest.raises(AirflowFailException, match="no price"):
         execute(operator)
+
+
+def test_limits_that_only_a_connection_sets_count_in_the_wall_time(settings, operator, connect):
+    connect({"models": {"prov/judge": {"rpm": 1}}})
+    planned_run(settings, approve_above_usd=0)
+    execute(operator)
+    assert "Wall time: at least 7 min 7 s at the limits in llm_models.csv and in connection" in operator.body
+    assert "not counted" not in operator.body
+
+
+def test_a_dry_run_is_estimated_without_its_connections(settings, operator, monkeypatch):
+    planned_run(settings, dry_run=True)
+    monkeypatch.setattr(operator, "skip", lambda ti, tasks: None)
+    task = SimpleNamespace(get_flat_relatives=lambda upstream: [])
+    context = {"run_id": "run-1", "ti": None, "task": task}
+    assert EstimateCostOperator.execute.__wrapped__(operator, context) == []
+
+
+@pytest.mark.parametrize(
+    ("rate_limits", "got"), [({"rps": 1}, "got rps"), ({"tpm": "20"}, "got '20'"), ([], r"got \[\]")]
+)
+def test_limits_that_cannot_be_used_are_told_before_anything_is_sent(
+    settings, operator, connect, rate_limits, got
+):
+    connect(rate_limits)
+    planned_run(settings)
+    message = f"^Airflow connection 'openrouter_default': rate_limits in its extra must be .*{got}"
+    with pytest.raises(AirflowFailException, match=message) as told:
+        execute(operator)
+    assert "\n" not in str(told.value)
 
 
 def test_approved_it_goes_on(settings, operator):

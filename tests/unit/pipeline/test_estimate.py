@@ -11,6 +11,7 @@ from daydreaming.errors import DesignError, InputError
 from daydreaming.llm.price import ModelPrice, worst_case_nanousd
 from daydreaming.pipeline.budgets import Cap
 from daydreaming.pipeline.call import build_request, open_call
+from daydreaming.pipeline.connection_limits import ConnectionLimits
 from daydreaming.pipeline.earlier_calls import ASSUMED_TOKENS
 from daydreaming.pipeline.estimate import Estimate, ModelEstimate, estimate_plan, estimate_run
 from daydreaming.pipeline.estimate_text import duration_text, estimate_json
@@ -232,6 +233,54 @@ def test_the_wall_time_is_that_of_the_limits(settings: Settings, what: str):
     assert any(
         line.startswith(said) and "without the models' own latency" in line for line in estimate.lines()
     )
+
+
+class TestLimitsOfConnections:
+    """Limits that `llm_models.csv` leaves open, and a connection's extra sets."""
+
+    def connect(self, monkeypatch, conn_id: str = "openrouter_default", **rate_limits) -> None:
+        connection = {"conn_type": "openai", "extra": {"rate_limits": rate_limits}}
+        monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", json.dumps(connection))
+
+    def wall_time(self, estimate: Estimate) -> str:
+        [line] = [line for line in estimate.lines() if line.startswith("Wall time: ")]
+        return line
+
+    def test_a_plan_counts_those_of_the_environment_and_says_where_they_are(self, settings, monkeypatch):
+        self.connect(monkeypatch, models={"prov/judge": {"rpm": 2}})
+        estimate = estimate_of(settings)
+        # 8 evaluations, of which two start at once and two more each minute.
+        assert by_model(estimate)["evaluation", "judge"].wall_time_s == estimate.wall_time_s == 3 * 61
+        assert "at the limits in llm_models.csv and in connection openrouter_default" in self.wall_time(
+            estimate
+        )
+        assert estimate.notes == ()
+
+    def test_they_alone_are_named_where_the_rows_set_none(self, settings, monkeypatch):
+        self.connect(monkeypatch, rpm=8, burst=1)
+        estimate = estimate_of(settings, generation_models=["paid"], evaluation_models=["judge"])
+        # 2 generations, then 4 evaluations: an eighth of a minute between two.
+        assert estimate.wall_time_s == pytest.approx((1 + 3) * 61 / 8)
+        assert "at the limits in connection openrouter_default (" in self.wall_time(estimate)
+
+    def test_a_plan_says_whose_limits_it_cannot_know(self, settings):
+        [note] = estimate_of(settings).notes
+        assert "that Airflow stores are not counted in the wall time: openrouter_default." in note
+
+    def test_a_run_counts_those_that_airflow_gives(self, settings):
+        planned_run(settings)
+        limits = ConnectionLimits("openrouter_default", {"rpd": 3})
+        estimate = estimate_run(settings, "run-1", lambda conn_id: limits)
+        assert estimate.wall_time_s == 2 * 86_401
+        assert estimate.notes == ()
+
+    def test_what_is_answered_needs_no_connection(self, settings, monkeypatch):
+        self.connect(monkeypatch, rps=1)
+        planned_run(settings)
+        with pytest.raises(InputError, match=r"'openrouter_default': rate_limits .* got rps"):
+            estimate_run(settings, "run-1")
+        answer_all(settings, "run-1")
+        assert estimate_run(settings, "run-1").new_calls == 0
 
 
 def test_without_limits_it_is_said_that_the_models_decide(settings: Settings):

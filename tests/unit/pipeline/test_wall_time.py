@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from daydreaming.inputs.records import LLMModel, Stage
 from daydreaming.llm.limits import RateLimits, plan_starts
+from daydreaming.pipeline.connection_limits import row_limits
 from daydreaming.pipeline.wall_time import Load, starting_time_s, wall_time_s
 
 
-def model(name: str = "m", conn_id: str = "c", **limits: int) -> LLMModel:
+def model(name: str = "m", conn_id: str = "c", pool: str = "p", **limits: int) -> LLMModel:
     return LLMModel(
         name,
         name,
@@ -17,13 +20,15 @@ def model(name: str = "m", conn_id: str = "c", **limits: int) -> LLMModel:
         for_evaluation=True,
         specialization="",
         conn_id=conn_id,
-        pool="p",
+        pool=pool,
         **limits,
     )
 
 
-def load(calls: int, stage: Stage = "generation", tokens_each: int = 0, **of_model) -> Load:
-    return Load(stage, model(**of_model), calls, calls * tokens_each)
+def load(calls: int, stage: Stage = "generation", tokens_each: int = 0, burst=None, **of_model) -> Load:
+    asked = model(**of_model)
+    limits = replace(row_limits(asked), burst=burst)
+    return Load(stage, asked, limits, calls, calls * tokens_each)
 
 
 @pytest.mark.parametrize("calls", [1, 2, 19, 20, 21, 49, 50, 51, 100, 149])
@@ -38,6 +43,13 @@ def load(calls: int, stage: Stage = "generation", tokens_each: int = 0, **of_mod
         ({"tpm": 1000}, 400),
         ({"tpm": 1000}, 2000),
         ({"rpm": 3, "tpm": 1000}, 100),
+        ({"rpm": 20, "burst": 1}, 100),
+        ({"rpm": 20, "burst": 3}, 100),
+        ({"rpm": 20, "burst": 20}, 100),
+        ({"rpm": 7, "burst": 5}, 100),
+        ({"rpm": 20, "burst": 6, "rpd": 50}, 100),
+        ({"rpm": 1, "rpd": 2000}, 100),
+        ({"burst": 5}, 100),
     ],
 )
 def test_it_is_when_the_limiter_lets_the_last_call_start(limits, tokens_each, calls):
@@ -70,6 +82,16 @@ def test_rows_of_one_model_behind_one_connection_share_its_limits():
 
 def test_the_strictest_of_the_rows_of_one_model_holds():
     assert wall_time_s([load(15, name="m"), load(15, name="m", rpm=10)]) == 2 * 61
+
+
+def test_a_daily_limit_that_the_minutes_keep_by_themselves_changes_nothing():
+    for limits in ({"rpm": 1}, {"rpm": 1, "rpd": 2000}):
+        starts = plan_starts([], RateLimits(**limits), [1] * 4001, now=0.0)
+        assert starting_time_s(load(4001, **limits)) == starts[-1] == 4000 * 61
+
+
+def test_the_strictest_burst_of_two_rows_holds():
+    assert wall_time_s([load(15, rpm=30, burst=10), load(15, rpm=30, burst=5)]) == pytest.approx(5 * 61 / 6)
 
 
 def test_a_daily_limit_holds_for_both_stages_together():
