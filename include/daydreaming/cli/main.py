@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
 
+from daydreaming.cli.completion import answered_ids, experiment_ids, saved_experiments
 from daydreaming.errors import DaydreamingError
 from daydreaming.settings import Settings
 
@@ -28,6 +30,9 @@ SetOption = Annotated[
     typer.Option("--set", metavar="NAME=VALUE", help="A parameter; lists by comma. Repeatable."),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+SavedExperiment = Annotated[str, typer.Argument(autocompletion=saved_experiments)]
+ExperimentId = Annotated[str, typer.Argument(autocompletion=experiment_ids)]
+AnyExperimentId = Annotated[str | None, typer.Argument(autocompletion=experiment_ids)]
 
 
 def main() -> None:
@@ -38,6 +43,10 @@ def main() -> None:
         _refuse(f"{error.format_message()} See daydreaming --help.")
     except typer.Abort:
         sys.exit(130)
+    except BrokenPipeError:
+        # Who read our output has seen enough; Python would complain once more when it flushes.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
     except DaydreamingError as error:
         _refuse(str(error))
     except OSError as error:
@@ -66,9 +75,26 @@ def _database_error() -> type[Exception]:
     return SQLAlchemyError
 
 
+@app.callback(invoke_without_command=True)
+def common(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    """Factorial LLM experiments on Apache Airflow."""
+    if version:
+        from daydreaming import __version__
+
+        typer.echo(f"daydreaming {__version__}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        raise _UsageError("Missing command.")
+
+
 @app.command()
-def run(name: str, set_: SetOption = None) -> None:
+def run(name: SavedExperiment, set_: SetOption = None, as_json: JsonOption = False) -> None:
     """Run a saved experiment in Airflow and follow it.
+
+    With --json: an object per line, for the start, each change and the result.
 
     Example: daydreaming run demo --set k_max=2
     """
@@ -76,12 +102,12 @@ def run(name: str, set_: SetOption = None) -> None:
 
     from daydreaming.cli.run import run_experiment
 
-    if not run_experiment(Settings.from_env(), _overrides(name, set_), Console()):
+    if not run_experiment(Settings.from_env(), _overrides(name, set_), Console(), as_json=as_json):
         raise typer.Exit(1)
 
 
 @app.command()
-def plan(name: str, set_: SetOption = None, as_json: JsonOption = False) -> None:
+def plan(name: SavedExperiment, set_: SetOption = None, as_json: JsonOption = False) -> None:
     """Say what an experiment would call, cost and take, and what is answered already; calls nothing.
 
     Example: daydreaming plan demo --set concepts=mind_wandering,economic_moat --json
@@ -96,20 +122,76 @@ def plan(name: str, set_: SetOption = None, as_json: JsonOption = False) -> None
 
 
 @app.command()
-def status(
-    experiment_id: Annotated[str | None, typer.Argument()] = None, as_json: JsonOption = False
-) -> None:
-    """Count answered, failed and waiting calls, by stage and model."""
-    from daydreaming.cli.status import status_json, status_text
-    from daydreaming.pipeline.status import experiment_status
+def status(experiment_id: AnyExperimentId = None, as_json: JsonOption = False) -> None:
+    """Count answered, failed and waiting calls, by stage and model.
 
-    rows = experiment_status(Settings.from_env(), experiment_id)
-    typer.echo(status_json(rows) if as_json else status_text(rows))
+    Example: daydreaming status demo --json
+    """
+    from daydreaming.cli.status import run_status
+
+    run_status(Settings.from_env(), experiment_id, as_json, sys.stdout)
+
+
+@app.command()
+def watch(experiment_id: AnyExperimentId = None, as_json: JsonOption = False) -> None:
+    """Follow an experiment that was started elsewhere, until nothing in it waits; needs no Airflow.
+
+    Without an ID: the newest that is not complete. The exit code is 1 where calls failed.
+
+    Example: daydreaming watch demo
+    """
+    from rich.console import Console
+
+    from daydreaming.cli.watch import run_watch
+
+    if not run_watch(Settings.from_env(), experiment_id, Console(), as_json=as_json):
+        raise typer.Exit(1)
+
+
+@app.command()
+def essays(
+    experiment_id: ExperimentId,
+    top: Annotated[int | None, typer.Option(min=1, metavar="N", help="The best N; 10 by default.")] = None,
+    bottom: Annotated[int | None, typer.Option(min=1, metavar="N", help="The worst N.")] = None,
+    disputed: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="The N that judges disagree on most.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Rank the essays of an experiment by their mean score.
+
+    Example: daydreaming essays demo --top 5
+    """
+    from daydreaming.cli.essays import run_essays
+
+    run_essays(
+        Settings.from_env(),
+        experiment_id,
+        {"top": top, "bottom": bottom, "disputed": disputed},
+        as_json,
+        sys.stdout,
+    )
+
+
+@app.command()
+def show(
+    cell_id: Annotated[str, typer.Argument(metavar="GENERATION_ID", autocompletion=answered_ids)],
+    prompt: Annotated[bool, typer.Option("--prompt", help="Print the prompts too.")] = False,
+    verdicts: Annotated[bool, typer.Option("--verdicts", help="Print what the judges wrote.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Show an essay: its concepts, its text, its scores and how it came to be; an evaluation's ID does too.
+
+    Example: daydreaming show combo_v1_0123456789ab_essay_gpt_5 --verdicts
+    """
+    from daydreaming.cli.show import run_show
+
+    run_show(Settings.from_env(), cell_id, prompt=prompt, verdicts=verdicts, as_json=as_json, out=sys.stdout)
 
 
 @app.command()
 def cost(
-    experiment_id: Annotated[str | None, typer.Argument()] = None,
+    experiment_id: AnyExperimentId = None,
     cap: Annotated[
         float | None, typer.Option(metavar="USD", help="Set or raise what the experiment may cost.")
     ] = None,
@@ -143,7 +225,7 @@ def parse_score(
 
 @app.command()
 def rescore(
-    experiment_id: Annotated[str, typer.Argument()],
+    experiment_id: ExperimentId,
     evaluation_template: Annotated[
         list[str] | None,
         typer.Option(metavar="ID", help="Only verdicts on this template. Repeatable."),
@@ -179,7 +261,7 @@ def rescore(
 
 @app.command()
 def rejudge(
-    experiment_id: Annotated[str, typer.Argument()],
+    experiment_id: ExperimentId,
     evaluation_templates: Annotated[
         str | None, typer.Option(metavar="A,B", help="Rubrics; else those of the experiment.")
     ] = None,
@@ -191,6 +273,7 @@ def rejudge(
     ] = None,
     set_: SetOption = None,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Follow the run to its end.")] = True,
+    as_json: JsonOption = False,
 ) -> None:
     """Have the essays of an experiment judged by other rubrics or judges; generates nothing.
 
@@ -206,7 +289,7 @@ def rejudge(
         "evaluation_replicates": evaluation_replicates,
     }
     overrides = rejudge_overrides(experiment_id, given, set_ or [])
-    if not run_rejudge(Settings.from_env(), overrides, Console(), wait=wait):
+    if not run_rejudge(Settings.from_env(), overrides, Console(), wait=wait, as_json=as_json):
         raise typer.Exit(1)
 
 
@@ -276,7 +359,9 @@ def analyze(
 
 @app.command()
 def verify(
-    experiment_ids: Annotated[list[str] | None, typer.Argument(metavar="[EXPERIMENT_ID]...")] = None,
+    experiment_ids: Annotated[
+        list[str] | None, typer.Argument(metavar="[EXPERIMENT_ID]...", autocompletion=experiment_ids)
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Derive every score and table from the files again, and list all that does not agree; writes nothing.
@@ -291,6 +376,23 @@ def verify(
 
     if not run_verify(Settings.from_env(), experiment_ids or [], as_json, sys.stdout, Console(stderr=True)):
         raise typer.Exit(1)
+
+
+@app.command()
+def report(
+    experiment_id: ExperimentId,
+    question: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="What the experiment asks: the report shows it.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Bring the tables of an experiment up to date and write its report: one HTML file, for reading or PDF.
+
+    Example: daydreaming report demo --question "Do more concepts make better essays?"
+    """
+    from daydreaming.cli.report import run_report
+
+    run_report(Settings.from_env(), experiment_id, question, as_json, sys.stdout)
 
 
 @app.command("import-legacy")
@@ -334,7 +436,10 @@ def up(
     ] = None,
     llm: Annotated[str, typer.Option(help="Model server to start: none, local or simulated.")] = "none",
 ) -> None:
-    """Start Airflow on this machine, at 127.0.0.1 alone."""
+    """Start Airflow on this machine, at 127.0.0.1 alone.
+
+    Example: daydreaming up --port 0 --llm local
+    """
     from daydreaming.cli.up import bring_up
 
     bring_up(port, llm, typer.echo)
@@ -342,7 +447,10 @@ def up(
 
 @app.command()
 def down() -> None:
-    """Stop what `up` started."""
+    """Stop what `up` started.
+
+    Example: daydreaming down
+    """
     from daydreaming.cli.environment import Home
     from daydreaming.cli.services import stop
 
@@ -357,7 +465,10 @@ def demo(
         int | None, typer.Option(min=0, max=65535, help="Port of the UI; 0 for any free one.")
     ] = None,
 ) -> None:
-    """Start Airflow and a model server, run the saved experiment `demo`, and leave the UI up."""
+    """Start Airflow and a model server, run the saved experiment `demo`, and leave the UI up.
+
+    Example: daydreaming demo --llm simulated
+    """
     from daydreaming.cli.demo import run_demo
 
     if not run_demo(llm, port):

@@ -1,17 +1,30 @@
-"""Show a run's progress: bars on a terminal, a line per change on a pipe."""
+"""Show progress: a live table on a terminal, a line per change on a pipe, or JSON lines."""
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from datetime import UTC, datetime
+from typing import Any, Protocol
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
 
+from daydreaming.cli.progress_text import (
+    HEADS,
+    change_key,
+    line_text,
+    progress_json,
+    row_text,
+    total_text,
+)
 from daydreaming.cli.rest import AirflowClient
-from daydreaming.pipeline.completeness import Completeness, count_given_up, count_run
+from daydreaming.pipeline.estimate_text import duration_text
+from daydreaming.pipeline.progress import Progress, ProgressReader
 from daydreaming.settings import Settings
 
 POLL_S = 1.0
@@ -19,65 +32,97 @@ _ENDED = ("success", "failed")
 
 
 class Display(Protocol):
-    """Something that shows how far a run is."""
+    """Something that shows how far a plan is."""
 
-    def update(self, counts: Completeness, failed: tuple[int, int]) -> None:
-        """Show the counts; ``failed`` are calls by stage that were given up."""
+    def update(self, progress: Progress, now: datetime) -> None:
+        """Show it as it is at ``now``."""
 
 
-def follow(client: AirflowClient, settings: Settings, run_id: str, console: Console) -> str:
+def follow(client: AirflowClient, settings: Settings, run_id: str, display: Display) -> str:
     """Show the run until it has ended; returns its state."""
-    with _display(console) as display:
-        while True:
-            state = client.run_state(run_id)
-            display.update(count_run(settings, run_id), count_given_up(settings, run_id))
-            if state in _ENDED:
-                return state
-            time.sleep(POLL_S)
+    reader = ProgressReader(settings, run_id=run_id)
+    while True:
+        # The state first: what is counted after the end is complete.
+        state, now = client.run_state(run_id), datetime.now(UTC)
+        display.update(reader.read(now), now)
+        if state in _ENDED:
+            return state
+        time.sleep(POLL_S)
 
 
 @contextmanager
-def _display(console: Console) -> Iterator[Display]:
-    if not console.is_terminal:
+def open_display(console: Console, *, as_json: bool = False) -> Iterator[Display]:
+    """The display that suits where the output goes."""
+    if as_json:
+        yield _JsonLines(console)
+    elif console.is_terminal:
+        table = _LiveTable()
+        with Live(console=console, auto_refresh=False) as live:
+            table.live = live
+            yield table
+    else:
         yield _Lines(console)
-        return
-    progress = Progress(
-        TextColumn("{task.description:12}"),
-        BarColumn(bar_width=40),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[note]}"),
-        TimeElapsedColumn(),
-        console=console,
-    )
-    with progress:
-        yield _Bars(progress)
 
 
-class _Bars:
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
-        self._tasks = [
-            progress.add_task(name, total=None, note="") for name in ("generations", "evaluations")
-        ]
+def write_json(console: Console, value: dict[str, Any]) -> None:
+    """One object on a line of its own, at once: who reads may wait for it."""
+    console.file.write(json.dumps(value) + "\n")
+    console.file.flush()
 
-    def update(self, counts: Completeness, failed: tuple[int, int]) -> None:
-        for task, stage, wrong in zip(
-            self._tasks, (counts.generation, counts.evaluation), failed, strict=True
-        ):
-            note = f"[red]{wrong} failed[/red]" if wrong else ""
-            self._progress.update(task, total=stage.planned or None, completed=stage.answered, note=note)
+
+class _LiveTable:
+    live: Live
+
+    def __init__(self) -> None:
+        self._began: datetime | None = None
+
+    def update(self, progress: Progress, now: datetime) -> None:
+        self._began = self._began or now
+        self.live.update(progress_table(progress, (now - self._began).total_seconds()), refresh=True)
+
+
+def progress_table(progress: Progress, elapsed_s: float) -> Table:
+    """A row per stage and model, and one for all; nothing in it is read as markup."""
+    caption = f"{duration_text(elapsed_s)} watched"
+    if not progress.models:
+        caption = f"The plan is not written yet; {caption}"
+    table = Table(box=None, caption=Text(caption), caption_justify="left", pad_edge=False)
+    for name in ("stage", "model"):
+        table.add_column(name, no_wrap=True)
+    for name in HEADS:
+        table.add_column(name, justify="right", no_wrap=True)
+    for model in progress.models:
+        answered, failed, *others = map(Text, row_text(model))
+        if model.failed:
+            failed.stylize("red")
+        if model.answered == model.planned:
+            answered.stylize("green")
+        table.add_row(Text(model.stage), Text(model.model), answered, failed, *others)
+    if len(progress.models) > 1:
+        table.add_row(Text("all"), Text(""), *map(Text, total_text(progress)), style="bold")
+    return table
 
 
 class _Lines:
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._last = ""
+        self._shown: set[tuple[object, ...]] = set()
 
-    def update(self, counts: Completeness, failed: tuple[int, int]) -> None:
-        line = (
-            f"generations {counts.generation.answered}/{counts.generation.planned}, {failed[0]} failed; "
-            f"evaluations {counts.evaluation.answered}/{counts.evaluation.planned}, {failed[1]} failed"
-        )
-        if line != self._last and counts.planned:
-            self._console.print(line, highlight=False, soft_wrap=True)
-            self._last = line
+    def update(self, progress: Progress, now: datetime) -> None:  # noqa: ARG002 - the other displays need it
+        keys = {change_key(model): model for model in progress.models}
+        for key, model in keys.items():
+            if key not in self._shown:
+                self._console.print(line_text(model), highlight=False, soft_wrap=True, markup=False)
+        self._shown = set(keys)
+
+
+class _JsonLines:
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._shown: list[tuple[object, ...]] = []
+
+    def update(self, progress: Progress, now: datetime) -> None:
+        keys = [change_key(model) for model in progress.models]
+        if keys and keys != self._shown:
+            write_json(self._console, {"event": "progress", **progress_json(progress, now)})
+            self._shown = keys

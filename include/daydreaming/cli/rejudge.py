@@ -39,7 +39,9 @@ def rejudge_overrides(
     return {**given, **parse_set_options(own), **fixed}
 
 
-def run_rejudge(settings: Settings, overrides: Mapping[str, Any], console: Console, *, wait: bool) -> bool:
+def run_rejudge(
+    settings: Settings, overrides: Mapping[str, Any], console: Console, *, wait: bool, as_json: bool = False
+) -> bool:
     """Say which essays are judged and which are left out, then run.
 
     Args:
@@ -47,6 +49,7 @@ def run_rejudge(settings: Settings, overrides: Mapping[str, Any], console: Conso
         overrides: Parameters, ``experiment_id`` and ``rejudge`` among them.
         console: Where everything is printed.
         wait: Follow the run to its end.
+        as_json: One JSON object per line instead, as of ``run_experiment``.
 
     Returns:
         Whether the run succeeded; True where it is not waited for.
@@ -55,6 +58,7 @@ def run_rejudge(settings: Settings, overrides: Mapping[str, Any], console: Conso
         InputError: Parameters or inputs are wrong, or there is no essay: nothing was started.
         AirflowUnreachableError: Airflow does not answer.
     """
-    for line in essays_of_inputs(settings, read_inputs(settings, overrides)).lines():
+    essays = essays_of_inputs(settings, read_inputs(settings, overrides))
+    for line in () if as_json else essays.lines():
         console.print(line, highlight=False, soft_wrap=True, markup=False)
-    return run_experiment(settings, overrides, console, wait=wait)
+    return run_experiment(settings, overrides, console, wait=wait, as_json=as_json)

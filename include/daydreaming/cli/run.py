@@ -4,25 +4,33 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Console
 
-from daydreaming.cli.progress import follow
+from daydreaming.cli.progress import follow, open_display, write_json
+from daydreaming.cli.progress_text import progress_json
 from daydreaming.cli.rest import AirflowClient, AirflowUnreachableError
-from daydreaming.pipeline.completeness import count_run, describe
+from daydreaming.pipeline.completeness import Completeness, count_run, describe
 from daydreaming.pipeline.plan import read_inputs
+from daydreaming.pipeline.progress import ProgressReader
 from daydreaming.settings import Settings
 from daydreaming.store.database import engine_for
 from daydreaming.store.files import DataRoot
-from daydreaming.store.plans import read_run, runs_of_plan
+from daydreaming.store.plans import RunRecord, runs_of_plan
 from daydreaming.store.results import count_made_by_run
 
 _DAG_TIMEOUT_S = 120.0
 
 
 def run_experiment(
-    settings: Settings, overrides: Mapping[str, Any], console: Console, *, wait: bool = True
+    settings: Settings,
+    overrides: Mapping[str, Any],
+    console: Console,
+    *,
+    wait: bool = True,
+    as_json: bool = False,
 ) -> bool:
     """Run an experiment.
 
@@ -31,6 +39,7 @@ def run_experiment(
         overrides: Parameters, ``experiment`` among them.
         console: Where progress and the final table go.
         wait: Follow the run to its end.
+        as_json: One JSON object per line instead: the start, each change, the result.
 
     Returns:
         Whether the run succeeded; True where it is not waited for.
@@ -43,15 +52,22 @@ def run_experiment(
     client = AirflowClient.from_env()
     _wait_for_dag(client)
     run_id = client.trigger(overrides)
-    console.print(f"Run {run_id} of daydream_experiment", highlight=False, soft_wrap=True)
+    if as_json:
+        write_json(console, {"event": "started", "run_id": run_id})
+    else:
+        _say(console, f"Run {run_id} of daydream_experiment")
     if not wait:
         return True
-    state = follow(client, settings, run_id, console)
-    if state == "success":
+    with open_display(console, as_json=as_json) as display:
+        state = follow(client, settings, run_id, display)
+    succeeded = state == "success"
+    if as_json:
+        write_json(console, _result(client, settings, run_id, state))
+    elif succeeded:
         _show_results(settings, run_id, console)
-        return True
-    _show_failure(client, settings, run_id, console)
-    return False
+    else:
+        _show_failure(client, settings, run_id, console)
+    return succeeded
 
 
 def _wait_for_dag(client: AirflowClient) -> None:
@@ -65,21 +81,43 @@ def _wait_for_dag(client: AirflowClient) -> None:
         time.sleep(1)
 
 
+def _result(client: AirflowClient, settings: Settings, run_id: str, state: str) -> dict[str, Any]:
+    """What became of a run, as an object; a run that failed at its beginning has no experiment yet."""
+    runs, now = runs_of_plan(engine_for(settings), run_id), datetime.now(UTC)
+    progress = ProgressReader(settings, run_id=run_id).read(now)
+    tables = DataRoot(settings.data_root).summary(str(progress.experiment_id))
+    has_tables = state == "success" and not progress.is_dry
+    return {
+        "event": "result",
+        "run_id": run_id,
+        "state": state,
+        **progress_json(progress, now),
+        "new_calls": _new_calls(settings, runs),
+        "failed_tasks": [] if state == "success" else client.failed_tasks(run_id),
+        "tables": str(tables) if has_tables else None,
+    }
+
+
+def _new_calls(settings: Settings, runs: list[RunRecord]) -> int:
+    return sum(count_made_by_run(engine_for(settings), run.run_id) for run in runs)
+
+
 def _show_results(settings: Settings, run_id: str, console: Console) -> None:
-    run = read_run(engine_for(settings), run_id)
-    shards = runs_of_plan(engine_for(settings), run_id)
-    made = sum(count_made_by_run(engine_for(settings), shard.run_id) for shard in shards)
-    counts = count_run(settings, run_id)
-    final = DataRoot(settings.data_root).summary(run.experiment_id) / "final_results.csv"
-    if run.params["dry_run"]:
-        console.print("Dry run: nothing was sent.")
+    runs = runs_of_plan(engine_for(settings), run_id)
+    if runs[0].params["dry_run"]:
+        _say(console, "Dry run: nothing was sent.")
         return
-    console.print(_summary(final), highlight=False, soft_wrap=True, markup=False)
-    answered = counts.generation.answered + counts.evaluation.answered
-    calls = f"{made} new calls, {answered - made} answers reused" if made else (
-        f"No new call: all {answered} answers were reused"
-    )  # fmt: skip
-    console.print(f"{calls}. Tables: {final.parent}", highlight=False, soft_wrap=True)
+    final = DataRoot(settings.data_root).summary(runs[0].experiment_id) / "final_results.csv"
+    _say(console, _summary(final))
+    _say(console, f"{_calls_text(settings, runs, count_run(settings, run_id))}. Tables: {final.parent}")
+    _say(console, f"Read the essays with: daydreaming essays {runs[0].experiment_id}")
+
+
+def _calls_text(settings: Settings, runs: list[RunRecord], counts: Completeness) -> str:
+    made, answered = _new_calls(settings, runs), counts.generation.answered + counts.evaluation.answered
+    if not made:
+        return f"No new call: all {answered} answers were reused"
+    return f"{made} new calls, {answered - made} answers reused"
 
 
 def _summary(final: Any) -> str:
@@ -92,13 +130,16 @@ def _summary(final: Any) -> str:
 
 def _show_failure(client: AirflowClient, settings: Settings, run_id: str, console: Console) -> None:
     failed = ", ".join(client.failed_tasks(run_id)) or "none"
-    console.print(f"The run failed; failed tasks: {failed}", highlight=False, soft_wrap=True)
+    _say(console, f"The run failed; failed tasks: {failed}")
     counts = count_run(settings, run_id)
     if counts.planned:
-        console.print(describe(counts), highlight=False, soft_wrap=True)
-    console.print(
+        _say(console, describe(counts))
+    _say(
+        console,
         f"Read why in the log of a failed task at {client.url}; clear the run with 'only failed' to call "
         "again what is missing.",
-        highlight=False,
-        soft_wrap=True,
     )
+
+
+def _say(console: Console, text: str) -> None:
+    console.print(text, highlight=False, soft_wrap=True, markup=False)

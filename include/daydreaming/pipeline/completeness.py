@@ -11,7 +11,7 @@ from daydreaming.settings import Settings
 from daydreaming.store.database import engine_for
 from daydreaming.store.files import DataRoot
 from daydreaming.store.plans import PlannedCell, cells_of_run, read_run, runs_of_plan
-from daydreaming.store.results import finally_failed, read_responses
+from daydreaming.store.results import read_responses
 
 
 @dataclass(frozen=True)
@@ -75,22 +75,6 @@ def count_run(settings: Settings, run_id: str) -> Completeness:
         _usable_ids(settings, run_id, "evaluation", evaluations),
         no_essay,
     )
-
-
-def count_given_up(settings: Settings, run_id: str) -> tuple[int, int]:
-    """Generations and evaluations of a run and its shards that failed for good and have no answer."""
-    engine = engine_for(settings)
-    runs = runs_of_plan(engine, run_id)
-    if not runs:
-        return 0, 0
-    files = DataRoot(settings.data_root)
-    names = {run.run_id for run in runs}
-
-    def count(stage: Stage) -> int:
-        pairs = finally_failed(engine, runs[0].experiment_id, stage)
-        return sum(run_id in names and not files.is_answered(stage, cell_id) for run_id, cell_id in pairs)
-
-    return count("generation"), count("evaluation")
 
 
 def _planned(settings: Settings, run_id: str, stage: Stage) -> list[PlannedCell]:

@@ -7,6 +7,9 @@ from daydreaming.settings import Settings
 from daydreaming.store.database import SQLITE_NAME, engine_for
 from daydreaming.store.results import list_experiments
 
+#: Of a long list, the newest.
+_LISTED = 12
+
 
 def has_results(settings: Settings) -> bool:
     """Whether there is a results database to read."""
@@ -23,6 +26,11 @@ def choose_experiments(settings: Settings, experiment_id: str | None) -> list[st
     if experiment_id is None:
         return known
     if experiment_id not in known:
-        there = ", ".join(known) if known else "none yet"
-        raise InputError(f"Unknown experiment ID {experiment_id!r}. Experiments that were run: {there}.")
+        from daydreaming.inputs.wording import did_you_mean, show
+
+        near, there = did_you_mean(experiment_id, known), ", ".join(known[-_LISTED:]) or "none yet"
+        older = f" and {len(known) - _LISTED} older ones" if len(known) > _LISTED else ""
+        raise InputError(
+            f"Unknown experiment ID {show(experiment_id)}.{near} Experiments that were run: {there}{older}."
+        )
     return [experiment_id]

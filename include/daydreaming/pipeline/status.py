@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from daydreaming.errors import InputError
 from daydreaming.inputs.records import Stage
+from daydreaming.pipeline.experiments import choose_experiments
 from daydreaming.pipeline.outdated import outdated_ids
 from daydreaming.settings import Settings
-from daydreaming.store.database import SQLITE_NAME, engine_for
+from daydreaming.store.database import engine_for
 from daydreaming.store.files import DataRoot
 from daydreaming.store.plans import cells_of_experiment
-from daydreaming.store.results import finally_failed, list_experiments
+from daydreaming.store.results import finally_failed
 
 _STAGES: tuple[Stage, ...] = ("generation", "evaluation")
 
@@ -45,21 +45,8 @@ def experiment_status(settings: Settings, experiment_id: str | None = None) -> l
     Raises:
         InputError: No experiment of this ID has been planned.
     """
-    known = _known(settings)
-    if experiment_id is None:
-        chosen = known
-    elif experiment_id in known:
-        chosen = [experiment_id]
-    else:
-        there = ", ".join(known) if known else "none yet"
-        raise InputError(f"Unknown experiment ID {experiment_id!r}. Experiments that were run: {there}.")
+    chosen = choose_experiments(settings, experiment_id)
     return [row for name in chosen for stage in _STAGES for row in _stage_status(settings, name, stage)]
-
-
-def _known(settings: Settings) -> list[str]:
-    if not settings.results_conn and not (settings.data_root / SQLITE_NAME).exists():
-        return []
-    return list_experiments(engine_for(settings))
 
 
 def _stage_status(settings: Settings, experiment_id: str, stage: Stage) -> list[StageStatus]:

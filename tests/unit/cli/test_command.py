@@ -129,7 +129,7 @@ def test_a_refusal_by_the_file_system_names_the_file(settings, daydreaming, monk
         raise PermissionError(13, "Permission denied", "/data/03_generation")
 
     monkeypatch.setattr("os.scandir", refuse)
-    monkeypatch.setattr("daydreaming.pipeline.status.list_experiments", refuse)
+    monkeypatch.setattr("daydreaming.pipeline.experiments.list_experiments", refuse)
     monkeypatch.setattr("daydreaming.cli.up.start", refuse)
     settings.data_root.mkdir()
     (settings.data_root / "results.sqlite3").touch()
@@ -155,7 +155,7 @@ def test_an_error_of_ours_is_still_a_traceback(settings, daydreaming, monkeypatc
     def break_(*_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("daydreaming.pipeline.status.experiment_status", break_)
+    monkeypatch.setattr("daydreaming.cli.status.experiment_status", break_)
     with pytest.raises(ZeroDivisionError):
         daydreaming("status")
 
@@ -234,6 +234,21 @@ class TestPlan:
         assert "Wall time: " in out
         assert "max_cost_usd is 0.001 and 0.0000 of it are gone: the expected price passes" in out
 
+    def test_limits_of_connections_count_where_the_environment_has_them(
+        self, settings, daydreaming, monkeypatch
+    ):
+        stored = daydreaming("plan", "demo").out
+        assert "Airflow stores are not counted in the wall time: openrouter_default" in stored
+        connection = json.dumps({"extra": {"rate_limits": {"rpm": 1}}})
+        monkeypatch.setenv("AIRFLOW_CONN_OPENROUTER_DEFAULT", connection)
+        known = daydreaming("plan", "demo").out
+        assert "Wall time: at least 8 min 8 s at the limits in llm_models.csv and in connection" in known
+        assert "not counted" not in known
+        monkeypatch.setenv("AIRFLOW_CONN_OPENROUTER_DEFAULT", '{"extra": {"rate_limits": 20}}')
+        refused = daydreaming("plan", "demo")
+        assert (refused.code, refused.err.count("\n")) == (2, 1)
+        assert "rate_limits in its extra must be an object" in refused.err
+
 
 class TestStatus:
     """`daydreaming status`."""
@@ -254,6 +269,14 @@ class TestStatus:
             "answered": 1,
             "failed": 0,
             "waiting": 1,
+            "running": 0,
+            "blocked": 0,
+            "held": 0,
+            "per_minute": None,
+            "eta_s": None,
+            "spent_usd": 0.0,
+            "reserved_usd": 0.0,
+            "unpriced": 0,
         }
         assert len(rows) == 4
 
@@ -262,12 +285,20 @@ class TestStatus:
         lines = daydreaming("status").out.splitlines()
         assert lines[0].split() == [
             "experiment_id", "stage", "model", "planned", "answered", "failed", "waiting",
+            "running", "per", "min", "time", "left", "spent", "$",
         ]  # fmt: skip
-        assert lines[1].split() == ["demo", "generation", "free", "2", "0", "0", "2"]
+        assert lines[1].split() == ["demo", "generation", "free", "2", "0", "0", "2", "0", "–", "–", "0.0000"]
 
     def test_an_unknown_experiment_names_the_known(self, settings, daydreaming):
         planned_run(settings)
         _refused(daydreaming("status", "nope"), "Experiments that were run: demo")
+        _refused(daydreaming("status", "demos"), "Did you mean demo?")
+
+    def test_evaluations_that_cannot_be_made_are_not_waited_for(self, settings, daydreaming):
+        planned_run(settings)
+        answer_call(settings, "run-1", "generation", 2, text="No tag.")
+        row = json.loads(daydreaming("status", "demo", "--json").out)[2]
+        assert (row["model"], row["planned"], row["blocked"], row["waiting"]) == ("free", 8, 2, 6)
 
 
 class TestParseScore:

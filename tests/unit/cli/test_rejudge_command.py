@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import pytest
@@ -53,7 +54,7 @@ def test_it_starts_a_run_that_only_judges_and_follows_it(airflow, settings, dayd
     }
     assert "Nothing is generated: 4 stored essays are judged" in result.out
     assert "Run run-2 of daydream_experiment" in result.out
-    assert "evaluations 4/4" in result.out
+    assert "evaluation judge 4/4" in result.out
 
 
 def test_essays_that_are_left_out_are_named(airflow, settings, daydreaming):
@@ -62,6 +63,12 @@ def test_essays_that_are_left_out_are_named(airflow, settings, daydreaming):
     result = daydreaming("rejudge", "demo", "--no-wait")
     assert f"Left out, no response: 1 generations ({call.cell.cell_id})" in result.out
     assert result.out.splitlines()[-1] == "Run run-2 of daydream_experiment"
+
+
+def test_json_is_that_of_a_run(airflow, settings, daydreaming):
+    result = daydreaming("rejudge", "demo", "--no-wait", "--json")
+    assert (result.code, result.err) == (0, "")
+    assert json.loads(result.out) == {"event": "started", "run_id": "run-2"}
 
 
 def test_without_waiting_the_run_is_started_and_left(airflow, settings, daydreaming):

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 from rich.console import Console
@@ -9,10 +11,12 @@ from rich.console import Console
 from daydreaming.cli import progress, run
 from daydreaming.cli.rest import AirflowUnreachableError
 from daydreaming.cli.run import run_experiment
+from daydreaming.pipeline.progress import ProgressReader
 from daydreaming.pipeline.run_tables import complete_run
 from daydreaming.settings import Settings
+from daydreaming.store.migrate import upgrade_database
 from tests.support.airflow_double import AirflowDouble, serve_airflow
-from tests.support.experiments import answer_all, answer_call, planned_run
+from tests.support.experiments import NOW, answer_all, answer_call, planned_run
 
 RUNS = "/api/v2/dags/daydream_experiment/dagRuns"
 TASKS = "/api/v2/dags/daydream_experiment/tasks"
@@ -51,7 +55,8 @@ def test_a_run_that_succeeds_shows_progress_table_and_counts(airflow, settings):
     succeeded, text = _run(settings)
     assert succeeded
     assert "Run run-1 of daydream_experiment" in text
-    assert text.count("generations 4/4, 0 failed; evaluations 16/16, 0 failed") == 1
+    for line in ("generation free 2/2, 0 failed", "evaluation judge 8/8, 0 failed"):
+        assert text.count(f"{line}, 0.0000 US dollars\n") == 1
     assert "20 new calls, 0 answers reused" in text
     assert str(settings.data_root / "06_summary/demo") in text
 
@@ -122,12 +127,76 @@ def test_an_airflow_that_does_not_know_the_dag_is_given_up(airflow, settings, mo
         _run(settings)
 
 
-def test_a_terminal_gets_bars(airflow, settings):
+def test_json_has_a_line_for_the_start_each_change_and_the_result(airflow, settings, daydreaming):
+    planned_run(settings)
+    answer_all(settings, "run-1")
+    complete_run(settings, "run-1")
+    _states(airflow, "queued", "running", "success")
+    result = daydreaming("run", "demo", "--json")
+    assert (result.code, result.err) == (0, "")
+    started, progress, end = map(json.loads, result.out.splitlines())
+    assert started == {"event": "started", "run_id": "run-1"}
+    assert (progress["event"], progress["experiment_id"], progress["answered"]) == ("progress", "demo", 20)
+    assert [(m["stage"], m["model"], m["answered"]) for m in progress["models"]][::2] == [
+        ("generation", "free", 2),
+        ("evaluation", "free", 8),
+    ]
+    assert (end["event"], end["run_id"], end["state"]) == ("result", "run-1", "success")
+    assert (end["planned"], end["answered"], end["failed"], end["new_calls"]) == (20, 20, 0, 20)
+    assert end["failed_tasks"] == []
+    assert end["tables"] == str(settings.data_root / "06_summary/demo")
+
+
+def test_json_of_a_run_that_failed_names_its_tasks_and_no_tables(airflow, settings, daydreaming):
+    counts = [(200, {"total_entries": count}) for count in (1, 0, 1)]
+    airflow.reply("GET", f"{RUNS}/run-1/taskInstances", *counts)
+    _states(airflow, "failed")
+    upgrade_database(settings)
+    result = daydreaming("run", "demo", "--json")
+    assert (result.code, result.err) == (1, "")
+    end = json.loads(result.out.splitlines()[-1])
+    assert (end["state"], end["experiment_id"], end["planned"]) == ("failed", None, 0)
+    assert (end["failed_tasks"], end["tables"]) == (["load_inputs", "check_completeness"], None)
+
+
+def test_json_of_a_dry_run_says_that_nothing_is_waited_for(airflow, settings, daydreaming):
+    planned_run(settings, dry_run=True)
+    _states(airflow, "success")
+    end = json.loads(daydreaming("run", "demo", "--json").out.splitlines()[-1])
+    assert (end["state"], end["held"], end["waiting"], end["tables"]) == ("success", 20, 0, None)
+
+
+def test_a_line_is_written_for_what_has_changed_alone(settings):
+    out = io.StringIO()
+    planned_run(settings)
+    reader = ProgressReader(settings, run_id="run-1")
+    with progress.open_display(Console(file=out, width=300)) as display:
+        display.update(reader.read(NOW), NOW)
+        display.update(reader.read(NOW), NOW)
+        answer_call(settings, "run-1", "generation", 0)
+        soon = NOW + timedelta(seconds=4)
+        display.update(reader.read(soon), soon)
+    lines = out.getvalue().splitlines()
+    assert lines == [
+        "generation free 0/2, 0 failed, 0.0000 US dollars",
+        "generation paid 0/2, 0 failed, 0.0000 US dollars",
+        "evaluation free 0/8, 0 failed, 0.0000 US dollars",
+        "evaluation judge 0/8, 0 failed, 0.0000 US dollars",
+        "generation free 1/2, 0 failed, 15.0 per min, 4 s left, 0.0000 US dollars",
+    ]
+
+
+def test_a_terminal_gets_a_table(airflow, settings):
     planned_run(settings)
     answer_all(settings, "run-1")
     complete_run(settings, "run-1")
     _states(airflow, "running", "success")
     out = io.StringIO()
     assert run_experiment(settings, {"experiment": "demo"}, Console(file=out, force_terminal=True, width=200))
-    assert "evaluations" in out.getvalue()
-    assert "16/16" in out.getvalue()
+    text = out.getvalue()
+    for head in ("stage", "model", "answered", "failed", "running", "per min", "time left", "spent $"):
+        assert head in text
+    assert "8/8" in text
+    assert "20/20" in text
+    # The cursor is there again.
+    assert text.rindex("\x1b[?25h") > text.rindex("\x1b[?25l")

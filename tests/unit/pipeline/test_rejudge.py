@@ -19,6 +19,7 @@ from daydreaming.pipeline.budgets import read_caps
 from daydreaming.pipeline.call import build_request, open_call, settle_stored
 from daydreaming.pipeline.completeness import count_run, describe
 from daydreaming.pipeline.estimate import estimate_plan, estimate_run
+from daydreaming.pipeline.nightly import nightly_triggers
 from daydreaming.pipeline.plan import plan_evaluations, plan_generations, read_inputs, set_cap, start_run
 from daydreaming.pipeline.rejudge import essays_of_inputs, essays_of_run
 from daydreaming.pipeline.run_tables import complete_run, is_planned
@@ -303,7 +304,10 @@ def test_an_incomplete_rejudge_names_what_is_missing(finished: Settings):
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"experiment_id": "demo_"}, r"Unknown experiment ID 'demo_'\. Experiments that were run: demo\."),
+        (
+            {"experiment_id": "demo_"},
+            r"Unknown experiment ID 'demo_'\. Did you mean demo\? Experiments that were run: demo\.",
+        ),
         ({"experiment_id": None}, "rejudge needs experiment_id"),
         ({"generation_templates": ["essay"]}, "generation_templates says what to generate"),
         ({"k_max": 2, "concepts": ["moat"]}, "(?s)k_max says .*concepts says"),
@@ -320,6 +324,25 @@ def test_what_cannot_be_judged_is_refused_before_anything_is_written(finished: S
     with pytest.raises(InputError, match=message):
         _rejudge(finished, **given)
     assert {name for name in tree_of(finished.data_root) if "sqlite" not in name} == before
+
+
+def test_a_nightly_rejudge_judges_the_essays_of_the_experiment_that_its_file_names(finished: Settings):
+    text = "experiment_id: demo\nrejudge: true\nschedule: nightly\nevaluation_templates: [fresh]\n"
+    (finished.inputs_root / "experiments/again.yaml").write_text(text)
+    new = []
+    for night in (LATER, LATER + timedelta(days=1)):
+        triggers, problems = nightly_triggers(finished, night)
+        [found] = [trigger for trigger in triggers if trigger["conf"]["experiment"] == "again"]
+        assert problems == []
+        run_id = found["trigger_run_id"]
+        run = start_run(finished, found["conf"], run_id, night)
+        assert (run.experiment_id, run.run_id) == ("demo", f"nightly__again_{night.date()}")
+        plan_evaluations(finished, run_id, max_instances=1000)
+        plan_generations(finished, run_id, now=night, max_instances=1000)
+        new.append(estimate_run(finished, run_id).new_calls)
+        answer_all(finished, run_id)
+    # The second night finds the verdicts of the first.
+    assert new == [8, 0]
 
 
 def test_an_experiment_without_essays_says_why(settings: Settings):

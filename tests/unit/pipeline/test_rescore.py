@@ -217,7 +217,11 @@ def test_a_shard_is_read_as_the_run_that_planned_it(settings: Settings):
 @pytest.mark.parametrize(
     ("arguments", "given", "message"),
     [
-        (("demo_",), {}, r"Unknown experiment ID 'demo_'\. Experiments that were run: demo\."),
+        (
+            ("demo_",),
+            {},
+            r"Unknown experiment ID 'demo_'\. Did you mean demo\? Experiments that were run: demo\.",
+        ),
         (("demo", "rigour"), {}, r"no evaluation template 'rigour'\. Did you mean rigor\? It has .*style"),
         (("demo", "rigor"), {"parser": "xml_tags"}, "unknown score parser 'xml_tags'; allowed: in_last_line"),
         (("demo", "rigor"), {"scale": "9-0"}, "the lower one first; got 9.0 and 0.0"),

@@ -1,0 +1,183 @@
+"""The essays of an experiment by their scores: the best, the worst, those that judges disagree on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean, stdev
+from typing import Any, Literal
+
+from daydreaming.pipeline.call import CellCall, open_calls
+from daydreaming.pipeline.outdated import outdated_ids
+from daydreaming.pipeline.rows import read_score
+from daydreaming.settings import Settings
+from daydreaming.store.database import engine_for
+from daydreaming.store.files import DataRoot
+from daydreaming.store.plans import PlannedCell, cells_of_experiment, combinations_of_experiment
+from daydreaming.store.result_queries import EvaluationFilter, read_evaluations
+
+Order = Literal["top", "bottom", "disputed"]
+RESCALED = "0-10 (rescaled)"
+_COMMON_MAX = 10.0
+#: The noise of binary sums ends here, and decides no rank.
+_DECIMALS = 9
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A planned evaluation of an essay.
+
+    Attributes:
+        score: On the rubric's own scale; None where there is none, or none could be read.
+    """
+
+    generation_task_id: str
+    judge: str
+    score: float | None
+    score_min: float
+    score_max: float
+
+
+@dataclass(frozen=True)
+class Essay:
+    """An answered or planned generation, by its factors."""
+
+    generation_task_id: str
+    combo_id: str
+    concept_ids: tuple[str, ...]
+    template: str
+    model: str
+    replicate: int
+
+
+@dataclass(frozen=True)
+class RankedEssay:
+    """An essay with what its judges gave it.
+
+    Attributes:
+        mean: Of its scores, on the ranking's scale; None without a score.
+        sd: Over the judges, of each one's mean (n − 1); None below two judges.
+        scored: Evaluations that have a score.
+        planned: Evaluations that are planned.
+    """
+
+    essay: Essay
+    mean: float | None
+    sd: float | None
+    scored: int
+    planned: int
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Essays in their order.
+
+    Attributes:
+        scale: Of means and SDs: that of all rubrics, or ``RESCALED`` where they differ.
+        unscored: Essays of the experiment without a score; they are not ranked.
+    """
+
+    scale: str
+    essays: tuple[RankedEssay, ...]
+    unscored: int
+
+
+def ranking_of_experiment(settings: Settings, experiment_id: str, order: Order) -> Ranking:
+    """Rank the essays of an experiment, each verdict read as the experiment's tables read it.
+
+    Raises:
+        StoreError: Frozen inputs are gone, or a response is no UTF-8.
+    """
+    engine = engine_for(settings)
+    planned = cells_of_experiment(engine, experiment_id, "evaluation")
+    combinations = combinations_of_experiment(engine, experiment_id)
+    concepts = {c.combo_id: c.concept_ids for c in combinations}
+    generations = cells_of_experiment(engine, experiment_id, "generation")
+    cells = {cell_id: cell for cell_id, (_, cell) in generations.items()}
+    essays = [_essay(cell, concepts) for cell in cells.values()]
+    return rank(essays, _verdicts(settings, experiment_id, planned), order)
+
+
+def rank(essays: Iterable[Essay], verdicts: Sequence[Verdict], order: Order) -> Ranking:
+    """Rank essays. PURE.
+
+    Args:
+        essays: All of the experiment.
+        verdicts: All that are planned.
+        order: Highest mean first, lowest mean first, or highest SD over judges first; IDs decide ties.
+    """
+    scales = sorted({(verdict.score_min, verdict.score_max) for verdict in verdicts})
+    is_mixed = len(scales) > 1
+    by_essay: dict[str, list[Verdict]] = {}
+    for verdict in verdicts:
+        by_essay.setdefault(verdict.generation_task_id, []).append(verdict)
+    ranked = [_ranked(essay, by_essay.get(essay.generation_task_id, []), is_mixed) for essay in essays]
+    kept = [one for one in ranked if one.mean is not None and (order != "disputed" or one.sd is not None)]
+    sign = 1 if order == "bottom" else -1
+    kept.sort(
+        key=lambda one: (
+            sign * ((one.sd if order == "disputed" else one.mean) or 0.0),
+            one.essay.generation_task_id,
+        )
+    )
+    scale = RESCALED if is_mixed else "".join(f"{low:g}-{high:g}" for low, high in scales)
+    return Ranking(scale, tuple(kept), sum(one.mean is None for one in ranked))
+
+
+def _ranked(essay: Essay, verdicts: Sequence[Verdict], is_mixed: bool) -> RankedEssay:
+    by_judge: dict[str, list[float]] = {}
+    for verdict in verdicts:
+        if verdict.score is not None:
+            by_judge.setdefault(verdict.judge, []).append(_value(verdict, verdict.score, is_mixed))
+    scores = [score for of_judge in by_judge.values() for score in of_judge]
+    means = [fmean(of_judge) for of_judge in by_judge.values()]
+    return RankedEssay(
+        essay,
+        round(fmean(scores), _DECIMALS) if scores else None,
+        round(stdev(means), _DECIMALS) if len(means) > 1 else None,
+        len(scores),
+        len(verdicts),
+    )
+
+
+def _value(verdict: Verdict, score: float, is_mixed: bool) -> float:
+    if not is_mixed:
+        return score
+    return _COMMON_MAX * (score - verdict.score_min) / (verdict.score_max - verdict.score_min)
+
+
+def _essay(cell: PlannedCell, concepts: Mapping[str, tuple[str, ...]]) -> Essay:
+    return Essay(
+        cell.generation_task_id,
+        cell.combo_id,
+        concepts.get(cell.combo_id, ()),
+        cell.generation_template,
+        cell.generation_model,
+        cell.generation_replicate,
+    )
+
+
+def _verdicts(
+    settings: Settings, experiment_id: str, planned: Mapping[str, tuple[str, PlannedCell]]
+) -> list[Verdict]:
+    calls = open_calls(settings, experiment_id, planned)
+    stored = read_evaluations(engine_for(settings), EvaluationFilter(experiments=(experiment_id,)))
+    rows = {row["evaluation_task_id"]: row for row in stored}
+    for cell_id in outdated_ids(settings, experiment_id, "evaluation", planned):
+        rows.pop(cell_id, None)
+    return [_verdict(settings, call, rows.get(cell_id)) for cell_id, call in calls.items()]
+
+
+def _verdict(settings: Settings, call: CellCall, row: Mapping[str, Any] | None) -> Verdict:
+    template, cell, files = call.template, call.cell, DataRoot(settings.data_root)
+    score = row["score"] if row else None
+    read_so = (template.parser, template.score_min, template.score_max)
+    if row and (row["parser"], row["score_min"], row["score_max"]) != read_so:
+        # Another experiment shares the verdict, and reads it in another way.
+        is_there = files.is_answered("evaluation", cell.cell_id)
+        score = read_score(files.read_response("evaluation", cell.cell_id), template)[0] if is_there else None
+    if template.score_min is None or template.score_max is None:
+        raise ValueError("an evaluation template has a scale")
+    return Verdict(
+        cell.generation_task_id, str(cell.evaluation_model), score, template.score_min, template.score_max
+    )

@@ -1,0 +1,106 @@
+"""`daydreaming essays`."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from daydreaming.settings import Settings
+from tests.support.experiments import planned_run
+from tests.support.finished import finished_run
+
+
+@pytest.fixture
+def ranked(settings: Settings) -> Settings:
+    """`demo`: four essays, of which the last has no score; all its rubrics on 0-10."""
+    finished_run(
+        settings,
+        evaluation_templates=["style"],
+        leave_out=frozenset({("evaluation", 6), ("evaluation", 7)}),
+        texts={("evaluation", index): f"SCORE: {score}" for index, score in enumerate((1, 3, 8, 8, 5, 9))},
+    )
+    return settings
+
+
+def names(result) -> list[str]:
+    return [essay["generation_task_id"].split("_", 3)[3] for essay in json.loads(result.out)["essays"]]
+
+
+def test_the_best_come_first_with_what_they_are_made_of(ranked, daydreaming):
+    result = daydreaming("essays", "demo")
+    assert (result.code, result.err) == (0, "")
+    lines = result.out.splitlines()
+    assert lines[0] == "Essays of demo on 0-10, best first; SD over judges"
+    assert lines[2].split() == ["rank", "mean", "SD", "scores", "essay"]
+    [best] = json.loads(daydreaming("essays", "demo", "--top", "1", "--json").out)["essays"]
+    assert lines[3].split() == ["1", "8.00", "0.00", "2/2", best["generation_task_id"]]
+    assert lines[4].strip() == "essay by paid: moat, search"
+    assert lines[-3] == "Without a score, and so not in the list: 1"
+    assert lines[-1] == f"Read one with: daydreaming show {best['generation_task_id']}"
+
+
+def test_json_has_each_number(ranked, daydreaming):
+    found = json.loads(daydreaming("essays", "demo", "--disputed", "1", "--json").out)
+    [essay] = found.pop("essays")
+    assert found == {
+        "experiment_id": "demo", "order": "disputed", "scale": "0-10", "ranked": 3, "unscored": 1,
+    }  # fmt: skip
+    assert essay.pop("generation_task_id").endswith("_tags_free")
+    assert essay.pop("combo_id").startswith("combo_v1_")
+    assert essay == {
+        "rank": 1,
+        "mean": 7.0,
+        "sd_over_judges": pytest.approx(8**0.5),
+        "scored": 2,
+        "planned": 2,
+        "generation_template": "tags",
+        "generation_model": "free",
+        "replicate": 1,
+        "concepts": ["moat", "search"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("option", "expected"),
+    [
+        ((), ["essay_paid", "tags_free", "essay_free"]),
+        (("--top", "2"), ["essay_paid", "tags_free"]),
+        (("--bottom", "2"), ["essay_free", "tags_free"]),
+        (("--disputed", "9"), ["tags_free", "essay_free", "essay_paid"]),
+    ],
+)
+def test_each_order(ranked, daydreaming, option, expected):
+    assert names(daydreaming("essays", "demo", *option, "--json")) == expected
+
+
+def test_the_text_says_how_many_are_shown(ranked, daydreaming):
+    head = daydreaming("essays", "demo", "--bottom", "2").out.splitlines()[0]
+    assert head == "Essays of demo on 0-10, worst first (first 2 of 3); SD over judges"
+
+
+def test_without_scores_there_is_no_list(settings, daydreaming):
+    planned_run(settings)
+    assert daydreaming("essays", "demo").out == "No essay has a score yet; without one: 4.\n"
+
+
+def test_with_one_judge_nothing_is_disputed(settings, daydreaming):
+    finished_run(settings, evaluation_models=["judge"])
+    result = daydreaming("essays", "demo", "--disputed", "3")
+    assert result.out == "No essay has scores of two judges: nothing can be disputed.\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (("demo", "--top", "1", "--bottom", "2"), "--top and --bottom cannot go together"),
+        (("dem",), "Unknown experiment ID 'dem'. Did you mean demo? Experiments that were run: demo."),
+        (("demo", "--top", "0"), "'--top'"),
+        ((), "Missing argument"),
+    ],
+)
+def test_bad_input_is_one_line(ranked, daydreaming, arguments, text):
+    result = daydreaming("essays", *arguments)
+    assert (result.code, result.out) == (2, "")
+    [line] = result.err.splitlines()
+    assert text in line
