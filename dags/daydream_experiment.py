@@ -16,6 +16,7 @@ from airflow.sdk import TriggerRule, dag, get_parsing_context
 from airflow.sdk.definitions.param import ParamsDict
 
 from daydreaming.operators.call_dag import call_dag, call_options, is_call
+from daydreaming.operators.callbacks import run_callbacks
 from daydreaming.operators.estimate import EstimateCostOperator
 from daydreaming.operators.experiment_tasks import (
     append_cross_experiment,
@@ -43,6 +44,7 @@ settings = Settings.from_env()
     tags=["daydreaming"],
     max_active_tasks=1024,  # the pools gate, not the DAG
     is_paused_upon_creation=False,
+    **run_callbacks(),
 )
 def daydream_experiment() -> None:
     experiment = load_inputs()

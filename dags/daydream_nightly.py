@@ -3,6 +3,9 @@
 The experiment ID and the run ID are made of the experiment's name and the date (UTC) on which this
 run was due, so a second run for the same date starts nothing twice. The hour is a setting:
 `DAYDREAMING_NIGHTLY_SCHEDULE`, a cron expression.
+
+With `DAYDREAMING_NIGHTLY_DEADLINE_H`, a run of this lasts until all that it has started have ended, and
+a message tells who is told of failures when that is later than so many hours.
 """
 
 from __future__ import annotations
@@ -14,21 +17,32 @@ from typing import Any
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import CronTriggerTimetable, dag, task
 
+from daydreaming.operators.callbacks import night_deadline
 from daydreaming.operators.failures import fail_clearly
 from daydreaming.settings import Settings
 
 log = logging.getLogger(__name__)
 settings = Settings.from_env()
+deadline = night_deadline()
+#: How a run waits for what it has started: however it ends, and in no worker.
+waiting = {
+    "wait_for_completion": True,
+    "deferrable": True,
+    "allowed_states": ["success", "failed"],
+    "failed_states": [],
+    "poke_interval": 10,
+}
 
 
 @task
 @fail_clearly
 def list_nightly_experiments(dag_run: Any) -> list[dict[str, Any]]:
     """Read which experiments run tonight; a broken file stops its own experiment alone."""
+    from daydreaming.operators.notifiers import notify_problems
     from daydreaming.pipeline.nightly import nightly_triggers
 
     triggers, problems = nightly_triggers(settings, dag_run.run_after)
-    for problem in problems:
+    for problem in [*problems, *notify_problems()]:
         log.error(problem)
     return triggers
 
@@ -38,7 +52,9 @@ def list_nightly_experiments(dag_run: Any) -> list[dict[str, Any]]:
     # still runs the last one where it is less than a tenth of the interval ago.)
     schedule=CronTriggerTimetable(settings.nightly_schedule, timezone="UTC", run_immediately=timedelta(0)),
     catchup=False,
-    max_active_runs=1,
+    # One that waits for its experiments must not keep the next night's from beginning.
+    max_active_runs=7 if deadline else 1,
+    deadline=deadline,
     doc_md=__doc__,
     tags=["daydreaming"],
     is_paused_upon_creation=False,
@@ -50,6 +66,7 @@ def daydream_nightly() -> None:
         logical_date=None,
         skip_when_already_exists=True,
         map_index_template="{{ task.trigger_run_id }}",
+        **(waiting if deadline else {}),
     ).expand_kwargs(list_nightly_experiments())
 
 

@@ -102,6 +102,8 @@ def _dag(dag: Any) -> dict[str, Any]:
         "max_active_tasks": dag.max_active_tasks,
         "paused": dag.is_paused_upon_creation,
         "doc": bool(dag.doc_md),
+        "callbacks": [name for name in ("success", "failure") if getattr(dag, f"has_on_{name}_callback")],
+        "deadlines_s": [deadline.interval.total_seconds() for deadline in dag.deadline or ()],
         "serialized": bool(DagSerialization.to_dict(dag)),
     }
 

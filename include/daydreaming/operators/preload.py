@@ -26,6 +26,7 @@ _MODULES = (
     "airflow.sdk.definitions.param",
     "airflow.providers.standard.operators.trigger_dagrun",
     "daydreaming.operators.call_dag",
+    "daydreaming.operators.callbacks",
     "daydreaming.operators.estimate",
     "daydreaming.operators.experiment_tasks",
     "daydreaming.operators.failures",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +21,7 @@ from daydreaming.llm.request import ChatRequest
 from daydreaming.pipeline.call import (
     CellCall,
     build_request,
+    failure_row,
     open_call_of_plan,
     settle_stored,
     write_prompt,
@@ -195,12 +196,22 @@ def _admit(
             raise BatchBusy(refused.decision.reason) from None
         write_batch(batch, status="closed")
         count = len(batch.members)
-        raise BudgetError(
+        error = BudgetError(
             f"The batch of {count} calls, which counts as one, was not sent: {refused.decision.reason}"
-        ) from None
+        )
+        _record_refusal(settings, error, [calls[member.map_index] for member in batch.members])
+        raise error from None
     members = tuple(member for member in batch.members if member.call_id in kept)
     batch = write_batch(batch, status="admitted" if members else "closed", members=members)
     return batch if members else None
+
+
+def _record_refusal(settings: Settings, error: BudgetError, calls: Iterable[CellCall]) -> None:
+    """Note why calls were not sent: what their instances say later is that the batch came to nothing."""
+    now = datetime.now(UTC)
+    ends = [CallEnd(failure=failure_row(call, error, attempt=0, final=False, now=now)) for call in calls]
+    with writing_engine(settings).begin() as connection:
+        end_calls(connection, ends)
 
 
 def _reservation(batch: Batch, member: Member, call: CellCall, request: ChatRequest) -> Reservation:

@@ -11,18 +11,21 @@ from daydreaming.settings import Settings
 def nightly_triggers(settings: Settings, due: datetime) -> tuple[list[dict[str, Any]], list[str]]:
     """What to start for the night of ``due``.
 
+    An experiment that generates gets an ID of its own each night. One with ``rejudge`` has none: it judges
+    the essays of the experiment that its file names, which was run before.
+
     Returns:
         One ``{trigger_run_id, conf}`` per experiment, and the problems of files that cannot be read.
     """
-    from daydreaming.inputs.params import nightly_experiments
+    from daydreaming.inputs.params import nightly_experiments, resolve_params
 
-    names, problems = nightly_experiments(settings.inputs_root / "experiments")
+    folder = settings.inputs_root / "experiments"
+    names, problems = nightly_experiments(folder)
     date = due.astimezone(UTC).date().isoformat()
-    triggers = [
-        {
-            "trigger_run_id": f"nightly__{name}_{date}",
-            "conf": {"experiment": name, "experiment_id": f"{name}_{date}"},
-        }
-        for name in names
-    ]
+    triggers = []
+    for name in names:
+        conf = {"experiment": name}
+        if not resolve_params(conf, folder).rejudge:
+            conf["experiment_id"] = f"{name}_{date}"
+        triggers.append({"trigger_run_id": f"nightly__{name}_{date}", "conf": conf})
     return triggers, problems

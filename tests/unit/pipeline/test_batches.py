@@ -31,6 +31,7 @@ from daydreaming.store.ledger import (
     reserve,
     settle_lost,
 )
+from daydreaming.store.results import read_failures
 from daydreaming.store.schema import Claim
 from tests.support.batches import (
     IN_BATCH,
@@ -148,6 +149,8 @@ def test_a_batch_over_the_cap_reserves_nothing_and_can_be_tried_again(settings, 
     assert read_budget(engine, experiment_scope("demo"))[1] == 0
     with engine.connect() as connection:
         assert connection.scalar(select(func.count()).select_from(Claim)) == 0
+    told = [(row["error_class"], row["attempt"], row["final"]) for row in read_failures(engine, "demo")]
+    assert told == [("BudgetError", 0, False)] * 2
     set_cap(settings, "demo", 10)
     assert members(opened(settings)) == IN_BATCH
 

@@ -58,6 +58,22 @@ def test_a_broken_file_is_reported_and_the_others_run(settings: Settings, text: 
     assert problem in problems[0]
 
 
+@pytest.mark.parametrize(
+    ("text", "conf"),
+    [
+        ("rejudge: true\nexperiment_id: demo\n", {"experiment": "zz"}),
+        ("rejudge: true\n", {"experiment": "zz"}),
+        ("rejudge: false\n", {"experiment": "zz", "experiment_id": "zz_2026-03-01"}),
+        ("experiment_id: other\n", {"experiment": "zz", "experiment_id": "zz_2026-03-01"}),
+    ],
+)
+def test_only_an_experiment_that_generates_is_new_each_night(settings: Settings, text: str, conf):
+    (settings.inputs_root / "experiments/zz.yaml").write_text(f"schedule: nightly\n{text}")
+    triggers, problems = nightly_triggers(settings, datetime(2026, 3, 1, 12, tzinfo=TOKYO))
+    assert problems == []
+    assert triggers[-1] == {"trigger_run_id": "nightly__zz_2026-03-01", "conf": conf}
+
+
 def test_no_experiments_folder_is_no_trigger(settings: Settings):
     bare = Settings(settings.data_root, settings.data_root)
     assert nightly_triggers(bare, datetime(2026, 3, 1, tzinfo=TOKYO)) == ([], [])
