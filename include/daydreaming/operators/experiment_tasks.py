@@ -24,11 +24,14 @@ RESULTS = Asset("daydreaming_results")  # no URI: Airflow would look through all
 def load_inputs(params: dict[str, Any], run_id: str, dag_run: Any = None) -> str:
     """Validate parameters and input files, and freeze a copy of them for this run."""
     from daydreaming.operators.connections import require_connections
+    from daydreaming.operators.notifiers import notify_problems
     from daydreaming.pipeline.plan import start_run
 
     user = getattr(dag_run, "triggering_user_name", None)  # none for a schedule
     run = start_run(Settings.from_env(), params, run_id, datetime.now(UTC), created_by=user)
     require_connections(Settings.from_env(), run)
+    for problem in notify_problems():
+        log.error(problem)
     log.info("Experiment %s; inputs frozen in %s", run.experiment_id, run.inputs_path)
     return run.experiment_id
 
@@ -107,10 +110,12 @@ def append_cross_experiment(run_id: str, outlet_events: Any) -> None:
 @task
 @fail_clearly
 def report(run_id: str) -> None:
-    """Write `errors.csv`: one row per failed call."""
+    """Write `errors.csv`, one row per failed call, and `report.html`."""
+    from daydreaming.pipeline.report import update_report
     from daydreaming.pipeline.run_tables import update_errors
 
     log.info("%d failed calls", update_errors(Settings.from_env(), run_id))
+    log.info("Report: %s", update_report(Settings.from_env(), run_id))
 
 
 @task(trigger_rule=TriggerRule.ALL_DONE, outlets=[RESULTS])

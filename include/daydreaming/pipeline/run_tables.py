@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from daydreaming.errors import StoreError
 from daydreaming.pipeline.completeness import count_run, describe, incomplete_message
 from daydreaming.pipeline.rejudge import rejudges
+from daydreaming.pipeline.table_turns import table_turn
 from daydreaming.pipeline.tables import (
     read_scores,
     write_all_tables,
@@ -40,8 +41,9 @@ def update_summaries(settings: Settings, run_id: str) -> str:
     from daydreaming.analysis.leaderboard import summary_text
 
     experiment_id = _run(settings, run_id).experiment_id
-    scores = read_scores(settings, experiment_id)
-    tables = write_summaries(settings, experiment_id, scores)
+    with table_turn(settings, experiment_id):
+        scores = read_scores(settings, experiment_id)
+        tables = write_summaries(settings, experiment_id, scores)
     return summary_text(tables["final_results"] if tables else final_results(scores))
 
 

@@ -1,4 +1,7 @@
-"""Write the tables of an experiment, as files and into the results database."""
+"""Write the tables of an experiment, as files and into the results database.
+
+Each function that writes holds the tables from reading to writing; see ``table_turns``.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,15 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from daydreaming.errors import StaleResponseError
 from daydreaming.pipeline.cross_tables import write_cross_experiment
+from daydreaming.pipeline.human_agreement import agreement_tables, ratings_digest, ratings_of
 from daydreaming.pipeline.ledger_export import write_calls
 from daydreaming.pipeline.refresh import ExperimentRows, refresh_rows
+from daydreaming.pipeline.report import write_report
+from daydreaming.pipeline.report_failures import is_failed_call
 from daydreaming.pipeline.score_table import score_table
 from daydreaming.pipeline.table_source import code_digest
+from daydreaming.pipeline.table_turns import table_turn
 from daydreaming.settings import Settings
 from daydreaming.store.database import engine_for
 from daydreaming.store.files import DataRoot, write_whole
@@ -19,9 +25,11 @@ from daydreaming.store.results import read_failures
 from daydreaming.store.statistics import read_source, replace_statistics
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import pandas as pd
+
+    from daydreaming.store.ratings import RatingRecord
 
 _ERROR_COLUMNS = (
     "cell_id",
@@ -51,8 +59,9 @@ def write_scores(settings: Settings, experiment_id: str) -> pd.DataFrame:
     """Bring rows up to date with the files, then write ``parsed_scores.csv``; returns it."""
     from daydreaming.analysis.export import csv_text
 
-    scores = score_table(settings, experiment_id, refresh_rows(settings, experiment_id))
-    _write(scores_file(settings, experiment_id), csv_text(scores))
+    with table_turn(settings, experiment_id):
+        scores = score_table(settings, experiment_id, refresh_rows(settings, experiment_id))
+        _write(scores_file(settings, experiment_id), csv_text(scores))
     return scores
 
 
@@ -70,10 +79,10 @@ def read_scores(settings: Settings, experiment_id: str) -> pd.DataFrame:
 def write_summaries(
     settings: Settings, experiment_id: str, scores: pd.DataFrame
 ) -> Mapping[str, pd.DataFrame] | None:
-    """Write every table of ``ANALYSES``, and their rows into the results database.
+    """Write every table of ``ANALYSES`` and that of people's ratings, and their rows into the database.
 
-    Nothing is done where both are there, made of the same scores by the same code: the statistics
-    take longer than everything else together.
+    Nothing is done where both are there, made of the same scores and ratings by the same code: the statistics
+    take longer than everything else together. The caller holds the tables since it read the scores.
 
     Returns:
         The tables by name; None where nothing was to be done.
@@ -81,15 +90,20 @@ def write_summaries(
     from daydreaming.analysis.export import csv_text
 
     text = csv_text(scores)
-    source = _source(text)
-    known = read_source(engine_for(settings), experiment_id)
-    if known and known["made_of"] == source and _are_there(settings, experiment_id, known["files"]):
-        return None
-    tables = statistics_of(text)
-    texts = {name: csv_text(table) for name, table in tables.items()}
-    for name, table_text in texts.items():
-        _write(statistics_file(settings, experiment_id, name), table_text)
-    _store(settings, experiment_id, source, tables, texts)
+    with table_turn(settings, experiment_id):
+        ratings = ratings_of(settings, scores)
+        source = _source(text, ratings)
+        known = read_source(engine_for(settings), experiment_id)
+        if known and known["made_of"] == source and _are_there(settings, experiment_id, known["files"]):
+            return None
+        tables = {**statistics_of(text), **agreement_tables(text, ratings)}
+        texts = {name: csv_text(table) for name, table in tables.items()}
+        for name, table_text in texts.items():
+            _write(statistics_file(settings, experiment_id, name), table_text)
+        for name in (known["files"] if known else {}).keys() - texts.keys():
+            # It was made of ratings that are all gone.
+            statistics_file(settings, experiment_id, name).unlink(missing_ok=True)
+        _store(settings, experiment_id, source, tables, texts)
     return tables
 
 
@@ -103,10 +117,11 @@ def store_statistics(settings: Settings, experiment_id: str, rows: ExperimentRow
     """
     from daydreaming.analysis.export import csv_text
 
-    text = csv_text(score_table(settings, experiment_id, rows or refresh_rows(settings, experiment_id)))
-    tables = statistics_of(text)
+    scores = score_table(settings, experiment_id, rows or refresh_rows(settings, experiment_id))
+    text, ratings = csv_text(scores), ratings_of(settings, scores)
+    tables = {**statistics_of(text), **agreement_tables(text, ratings)}
     texts = {name: csv_text(table) for name, table in tables.items()}
-    _store(settings, experiment_id, _source(text), tables, texts)
+    _store(settings, experiment_id, _source(text, ratings), tables, texts)
 
 
 def statistics_of(scores_text: str) -> dict[str, pd.DataFrame]:
@@ -120,9 +135,10 @@ def statistics_of(scores_text: str) -> dict[str, pd.DataFrame]:
 
 def write_errors(settings: Settings, experiment_id: str) -> int:
     """Write ``errors.csv``, one row per failed call, and the ledger beside it; returns how many failed."""
-    text, count = errors_text(settings, experiment_id)
-    _write(errors_file(settings, experiment_id), text)
-    write_calls(settings, experiment_id)
+    with table_turn(settings, experiment_id):
+        text, count = errors_text(settings, experiment_id)
+        _write(errors_file(settings, experiment_id), text)
+        write_calls(settings, experiment_id)
     return count
 
 
@@ -138,8 +154,7 @@ def errors_text(settings: Settings, experiment_id: str) -> tuple[str, int]:
     failures = [
         {**row, "time": row["occurred_at"].isoformat()}
         for row in read_failures(engine_for(settings), experiment_id)
-        # Nothing was sent for the others: they wait for a generation, whose own failure is listed.
-        if row["attempt"] > 0 or row["error_class"] == StaleResponseError.__name__
+        if is_failed_call(row)
     ]
     rows = [[row[column] for column in _ERROR_COLUMNS] for row in failures]
     return rows_csv(_ERROR_COLUMNS, rows), len(failures)
@@ -147,13 +162,21 @@ def errors_text(settings: Settings, experiment_id: str) -> tuple[str, int]:
 
 def write_all_tables(settings: Settings, experiment_id: str) -> None:
     """Every table anew from files and rows; statistics only where the scores have changed."""
-    write_summaries(settings, experiment_id, write_scores(settings, experiment_id))
+    write_experiment_tables(settings, experiment_id)
     write_cross_experiment(settings)
-    write_errors(settings, experiment_id)
 
 
-def _source(scores_text: str) -> dict[str, str]:
-    return {"scores": _sha256(scores_text), "code": code_digest()}
+def write_experiment_tables(settings: Settings, experiment_id: str) -> bool:
+    """The same without those over all experiments; returns whether the report has changed."""
+    with table_turn(settings, experiment_id):
+        write_summaries(settings, experiment_id, write_scores(settings, experiment_id))
+        write_errors(settings, experiment_id)
+        return write_report(settings, experiment_id)
+
+
+def _source(scores_text: str, ratings: Sequence[RatingRecord]) -> dict[str, str]:
+    made_of = {"scores": _sha256(scores_text), "code": code_digest()}
+    return {**made_of, "ratings": ratings_digest(ratings)} if ratings else made_of
 
 
 def _are_there(settings: Settings, experiment_id: str, files: Mapping[str, str]) -> bool:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from daydreaming.design.cells import Evaluation, Generation
 from daydreaming.errors import StoreError
 from daydreaming.pipeline.cross_tables import cross_experiment_tables
+from daydreaming.pipeline.human_agreement import TABLE as AGREEMENT
+from daydreaming.pipeline.human_agreement import agreement_tables, ratings_of
 from daydreaming.pipeline.ledger_export import (
     CALL_COLUMNS,
     FAILURE_COLUMNS,
@@ -33,6 +35,7 @@ from daydreaming.pipeline.tables import (
     statistics_of,
 )
 from daydreaming.pipeline.verify_findings import Finding, Kind
+from daydreaming.pipeline.verify_report import check_report
 from daydreaming.settings import Settings
 from daydreaming.store.database import engine_for
 from daydreaming.store.files import DataRoot
@@ -60,15 +63,19 @@ def check_tables(settings: Settings, experiment_id: str, rows: ExperimentRows) -
     from daydreaming.analysis.export import csv_text, frame_rows
 
     yield from _check_plan(settings, experiment_id, rows)
-    text = csv_text(score_table(settings, experiment_id, rows))
+    scores = score_table(settings, experiment_id, rows)
+    text = csv_text(scores)
     yield _compare(settings, scores_file(settings, experiment_id), text.encode(), experiment_id)
-    for name, table in statistics_of(text).items():
+    statistics = statistics_of(text)
+    for name, table in statistics.items():
         file = statistics_file(settings, experiment_id, name)
         yield _compare(settings, file, csv_text(table).encode(), experiment_id)
         yield _compare_stored(settings, experiment_id, name, frame_rows(table))
+    yield from _check_agreement(settings, experiment_id, scores, text)
     errors, _ = errors_text(settings, experiment_id)
     yield _compare(settings, errors_file(settings, experiment_id), errors.encode(), experiment_id)
     yield from _check_ledger(settings, experiment_id)
+    yield check_report(settings, experiment_id, rows, text, statistics)
 
 
 def check_cross_tables(settings: Settings) -> Iterator[Finding | None]:
@@ -79,6 +86,25 @@ def check_cross_tables(settings: Settings) -> Iterator[Finding | None]:
     for name, frame in cross_experiment_tables(settings).items():
         for suffix in TABLE_SUFFIXES:
             yield _compare(settings, folder / f"{name}{suffix}", _table_bytes(frame, suffix))
+
+
+def _check_agreement(
+    settings: Settings, experiment_id: str, scores: pd.DataFrame, text: str
+) -> Iterator[Finding | None]:
+    from daydreaming.analysis.export import csv_text, frame_rows
+
+    file = statistics_file(settings, experiment_id, AGREEMENT)
+    try:
+        tables = agreement_tables(text, ratings_of(settings, scores))
+    except StoreError as error:
+        yield Finding(Kind.UNREADABLE, "04_evaluation/ratings", str(error), experiment_id)
+        return
+    for name, table in tables.items():
+        yield _compare(settings, file, csv_text(table).encode(), experiment_id)
+        yield _compare_stored(settings, experiment_id, name, frame_rows(table))
+    if not tables and file.exists():
+        subject = DataRoot(settings.data_root).relative(file)
+        yield Finding(Kind.TABLE_DIFFERS, subject, "nobody has rated; must not be there", experiment_id)
 
 
 def _table_bytes(frame: pd.DataFrame, suffix: str) -> bytes:
