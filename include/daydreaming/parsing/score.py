@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING
 
 from daydreaming.errors import InputError, ScoreParseError
 from daydreaming.inputs.records import SCORE_PARSERS
-from daydreaming.parsing.tail import split_lines, tail_of_file, tail_of_text
-from daydreaming.parsing.thinking import after_thinking
+from daydreaming.parsing.tail import line_at, split_lines, start_of_tail, tail_of_file, tail_of_text
+from daydreaming.parsing.thinking import verdict_span
 from daydreaming.parsing.verdicts import (
     LEGACY_MAXIMUM,
     Verdict,
+    plain_places,
     plain_text,
     verdict_below_header,
     verdict_in_line,
@@ -100,6 +101,18 @@ class ScoredFile:
     error: str | None
 
 
+@dataclass(frozen=True)
+class LocatedScore:
+    """A score, and where its digits stand in the answer: ``answer[start:end]``.
+
+    The mean of three sub-scores stands where the three do, a fraction with its denominator.
+    """
+
+    points: float
+    start: int
+    end: int
+
+
 def parse_score(text: str, parser: str, scale: Scale) -> float:
     """Return the score in a judge's answer, unrounded.
 
@@ -114,7 +127,16 @@ def parse_score(text: str, parser: str, scale: Scale) -> float:
         InputError: An unknown parser.
     """
     require_score_parser(parser)
-    return _score(tail_of_text(text), parser, scale)
+    return _read(tail_of_text(text), parser, scale).points
+
+
+def locate_score(text: str, parser: str, scale: Scale) -> LocatedScore:
+    """Return the score with the place where it was read; arguments and errors as of `parse_score`."""
+    require_score_parser(parser)
+    reading = _read(tail_of_text(text), parser, scale)
+    before = start_of_tail(text, reading.tail)
+    start, end = reading.span
+    return LocatedScore(reading.points, before + start, before + end)
 
 
 def parse_score_file(path: str | os.PathLike[str], parser: str, scale: Scale) -> ScoredFile:
@@ -126,7 +148,7 @@ def parse_score_file(path: str | os.PathLike[str], parser: str, scale: Scale) ->
     require_score_parser(parser)
     name = os.fspath(path)
     try:
-        score = _score(tail_of_file(path), parser, scale)
+        score = _read(tail_of_file(path), parser, scale).points
     except ScoreParseError as error:
         return ScoredFile(name, parser, None, str(error))
     except (OSError, ValueError) as error:  # ValueError: a path that no file can have
@@ -144,7 +166,49 @@ def require_score_parser(parser: str) -> None:
         raise InputError(f"unknown score parser {parser!r}; allowed: {', '.join(SCORE_PARSERS)}.")
 
 
-def _score(tail: bytes, parser: str, scale: Scale) -> float:
+@dataclass(frozen=True)
+class _Found:
+    """A score as a parser found it.
+
+    Attributes:
+        line: Number of the line, from 0, in which it stands.
+        start: Of its digits in that line; in what `plain_text` leaves of it where ``is_plain``.
+        end: Likewise.
+    """
+
+    points: float
+    line: int
+    start: int
+    end: int
+    is_plain: bool
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """What a parser found in the end of an answer: ``tail[first:last]`` is not thinking."""
+
+    found: _Found
+    tail: str
+    first: int
+    last: int
+
+    @property
+    def points(self) -> float:
+        """The score."""
+        return self.found.points
+
+    @property
+    def span(self) -> tuple[int, int]:
+        """Where its digits stand in ``tail``."""
+        start, end = self.found.start, self.found.end
+        place, line = line_at(self.tail[self.first : self.last], self.found.line)
+        if self.found.is_plain:
+            places = plain_places(line)
+            start, end = places[start], places[end - 1] + 1
+        return self.first + place + start, self.first + place + end
+
+
+def _read(tail: bytes, parser: str, scale: Scale) -> _Reading:
     if not tail:
         raise ScoreParseError("the answer is empty: there is no score in it.")
     try:
@@ -154,15 +218,16 @@ def _score(tail: bytes, parser: str, scale: Scale) -> float:
             f"the answer is not UTF-8 (byte 0x{tail[error.start]:02x}, {len(tail) - error.start} bytes "
             "before its end): save it as UTF-8."
         ) from error
-    lines = split_lines(after_thinking(text))
+    first, last = verdict_span(text)
+    lines = split_lines(text[first:last])
     while lines and not lines[-1]:
         lines.pop()
     if not lines:
         raise ScoreParseError("the answer holds nothing after its thinking: there is no score in it.")
-    return _PARSERS[parser](lines, scale)
+    return _Reading(_PARSERS[parser](lines, scale), text, first, last)
 
 
-def _strict(lines: list[str], scale: Scale) -> float:
+def _strict(lines: list[str], scale: Scale) -> _Found:
     """The last line alone, and no other line of that shape among the last three."""
     match = _STRICT.fullmatch(lines[-1])
     if not match:
@@ -170,7 +235,7 @@ def _strict(lines: list[str], scale: Scale) -> float:
             f"the last line must be 'SCORE: x' and nothing else, x a plain number on {scale}; "
             f"got {_shown(lines[-1])}."
         )
-    count = sum(_STRICT.fullmatch(line) is not None for line in _last_non_empty(lines))
+    count = sum(_STRICT.fullmatch(line) is not None for _, line in _last_non_empty(lines))
     if count > 1:
         raise ScoreParseError(
             f"{count} 'SCORE: x' lines among the last {LAST_LINES} non-empty lines: exactly one is allowed."
@@ -178,40 +243,40 @@ def _strict(lines: list[str], scale: Scale) -> float:
     points = float(match[1]) + 0.0  # -0.0 becomes 0.0
     if not scale.contains(points):
         raise ScoreParseError(f"score {match[1]} is outside the scale {scale}.")
-    return points
+    return _Found(points, len(lines) - 1, *match.span(1), is_plain=False)
 
 
-def _in_last_line(lines: list[str], scale: Scale) -> float:
-    for line in reversed(_last_non_empty(lines)):
+def _in_last_line(lines: list[str], scale: Scale) -> _Found:
+    for number, line in reversed(_last_non_empty(lines)):
         verdict = verdict_in_line(plain_text(line), sub_scores=True)
         if verdict:
-            return _legacy_points(verdict, line, scale)
+            return _legacy_score(verdict, number, line, scale)
     raise ScoreParseError(
         f"no score in the last {LAST_LINES} non-empty lines: looked for a line such as 'SCORE: 7'; "
         f"the last line is {_shown(lines[-1])}."
     )
 
 
-def _complex(lines: list[str], scale: Scale) -> float:
-    window = lines[-COMPLEX_LINES:]
-    plain = [plain_text(line) for line in window]
-    below = ""  # the next non-empty line, which may hold the score of a header
-    for index in range(len(plain) - 1, -1, -1):
-        verdict = verdict_in_line(plain[index], sub_scores=False)
+def _complex(lines: list[str], scale: Scale) -> _Found:
+    below, below_number = "", 0  # the next non-empty line, which may hold the score of a header
+    for number in range(len(lines) - 1, max(0, len(lines) - COMPLEX_LINES) - 1, -1):
+        plain = plain_text(lines[number])
+        verdict = verdict_in_line(plain, sub_scores=False)
         if verdict:
-            return _legacy_points(verdict, window[index], scale)
-        verdict = verdict_below_header(plain[index], below)
+            return _legacy_score(verdict, number, lines[number], scale)
+        verdict = verdict_below_header(plain, below)
         if verdict:
-            return _legacy_points(verdict, f"{window[index]} {below}", scale)
-        below = plain[index] or below
+            return _legacy_score(verdict, below_number, f"{lines[number]} {below}", scale)
+        if plain:
+            below, below_number = plain, number
     raise ScoreParseError(
         f"no score in the last {COMPLEX_LINES} lines: looked for 'Score: 7/10' or a Score header "
         f"with the score on the next line; the last line is {_shown(lines[-1])}."
     )
 
 
-def _legacy_points(verdict: Verdict, line: str, scale: Scale) -> float:
-    if verdict.points is None:
+def _legacy_score(verdict: Verdict, number: int, line: str, scale: Scale) -> _Found:
+    if verdict.points is None or verdict.span is None:
         raise ScoreParseError(f"the last verdict cannot be read: {verdict.problem}; got {_shown(line)}.")
     if not LEGACY_SCALE.contains(verdict.points):
         raise ScoreParseError(f"score {verdict.points:g} is outside the scale 0-10; got {_shown(line)}.")
@@ -220,18 +285,19 @@ def _legacy_points(verdict: Verdict, line: str, scale: Scale) -> float:
             f"score {verdict.points:g} is outside the scale {scale}: in_last_line and complex read 0-10. "
             "Use the strict parser for another scale."
         )
-    return verdict.points + 0.0
+    return _Found(verdict.points + 0.0, number, *verdict.span, is_plain=True)
 
 
-def _last_non_empty(lines: list[str]) -> list[str]:
-    return [line for line in lines if line][-LAST_LINES:]
+def _last_non_empty(lines: list[str]) -> list[tuple[int, str]]:
+    """The last lines that are not empty, each with its number."""
+    return [(number, line) for number, line in enumerate(lines) if line][-LAST_LINES:]
 
 
 def _shown(line: str) -> str:
     return repr(line if len(line) <= _SHOWN else line[:_SHOWN] + "…")
 
 
-_PARSERS: dict[str, Callable[[list[str], Scale], float]] = {
+_PARSERS: dict[str, Callable[[list[str], Scale], _Found]] = {
     "in_last_line": _in_last_line,
     "complex": _complex,
     "strict": _strict,

@@ -47,6 +47,25 @@ def tail_of_file(path: str | os.PathLike[str]) -> bytes:
         return _whole_lines(file.read(end - start))
 
 
+def start_of_tail(text: str, tail: str) -> int:
+    """Place in ``text`` at which its ``tail`` begins, as `tail_of_text` found it and decoded."""
+    return len(text.rstrip(_BLANK.decode())) - len(tail)
+
+
+def line_at(text: str, number: int) -> tuple[int, str]:
+    """Line ``number``, from 0, of those that `split_lines` finds, and its place in ``text``."""
+    start = 0
+    for _ in range(number):
+        found = _LINE_END.search(text, start)
+        if not found:
+            raise ValueError(f"the text has no line {number}")
+        start = found.end()
+    end = _LINE_END.search(text, start)
+    line = text[start : end.start() if end else len(text)]
+    begun = line.lstrip().lstrip("\ufeff").lstrip()
+    return start + len(line) - len(begun), begun.rstrip().rstrip("\ufeff").rstrip()
+
+
 def split_lines(text: str) -> list[str]:
     """Lines ended by LF, CRLF or CR only, stripped; empty ones stay."""
     return [line.strip().strip("\ufeff").strip() for line in _LINE_END.split(text)]

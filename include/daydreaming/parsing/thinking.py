@@ -31,7 +31,19 @@ def strip_thinking(text: str) -> str:
     Raises:
         ParseError: Thinking that is never closed, or a thinking tag that is still there afterwards.
     """
-    kept: list[str] = []
+    remaining = "".join(text[start:end] for start, end in answer_spans(text))
+    if _has_tag(remaining):
+        raise ParseError("thinking tags are broken or nested in a way that cannot be taken apart safely.")
+    return remaining
+
+
+def answer_spans(text: str) -> list[tuple[int, int]]:
+    """Where a generator's answer is not thinking: first and past-the-last place of each piece, in order.
+
+    Raises:
+        ParseError: Thinking that is never closed.
+    """
+    kept: list[tuple[int, int]] = []
     opened: list[str] = []  # names, outermost first
     position = 0
     for tag in _TAG.finditer(text):
@@ -40,7 +52,7 @@ def strip_thinking(text: str) -> str:
         name = tag["name"].lower()
         if not tag["slash"]:
             if not opened:
-                kept.append(text[position : tag.start()])
+                kept.append((position, tag.start()))
             opened.append(name)
             if len(opened) > _DEEPEST:
                 raise ParseError(f"more than {_DEEPEST} thinking tags are opened inside each other.")
@@ -56,26 +68,22 @@ def strip_thinking(text: str) -> str:
             f"<{opened[0]}> is opened and never closed, so nothing after it can be told from thinking. "
             "The answer was probably cut off: raise the token limit and generate again."
         )
-    kept.append(text[position:])
-    remaining = "".join(kept)
-    if _has_tag(remaining):
-        raise ParseError("thinking tags are broken or nested in a way that cannot be taken apart safely.")
-    return remaining
+    return [*kept, (position, len(text))]
 
 
-def after_thinking(text: str) -> str:
-    """The part of a judge's answer that is not thinking; ``text`` may start in the middle of it.
+def verdict_span(text: str) -> tuple[int, int]:
+    """Where a judge's answer is not thinking: its first place, and the one past its last.
 
-    More lenient than `strip_thinking`: a judge may mention an opening tag in a sentence, so an
-    unclosed one counts only at the start of a line, and what stands before it stays.
+    ``text`` may start in the middle of thinking. More lenient than `strip_thinking`: a judge may mention
+    an opening tag in a sentence, so an unclosed one counts only at the start of a line, and what stands
+    before it stays.
     """
     end_of_thinking = 0
     for tag in _TAG.finditer(text):
         if tag["slash"]:
             end_of_thinking = tag.end()
-    answer = text[end_of_thinking:]
-    unclosed = _OPENING_AT_LINE_START.search(answer)
-    return answer[: unclosed.start()] if unclosed else answer
+    unclosed = _OPENING_AT_LINE_START.search(text[end_of_thinking:])
+    return end_of_thinking, end_of_thinking + unclosed.start() if unclosed else len(text)
 
 
 def _has_tag(text: str) -> bool:

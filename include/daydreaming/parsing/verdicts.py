@@ -11,7 +11,7 @@ Source: docs/scoring.md, "What counts as a verdict".
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -28,10 +28,13 @@ class Verdict:
     Attributes:
         points: Points on 0–10, not yet checked against it; None where it cannot be read.
         problem: Why it cannot be read; empty where it can.
+        span: Where the number, a fraction's denominator included, stands in the line that
+            `plain_text` left; None where there is no number.
     """
 
     points: float | None
     problem: str = ""
+    span: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -103,6 +106,18 @@ def plain_text(line: str) -> str:
     return " ".join(_HTML_FORMATTING.sub(" ", line).translate(_CHARACTERS).split())
 
 
+def plain_places(line: str) -> list[int]:
+    """Where each character of ``plain_text(line)`` stands in ``line``."""
+    blanked = _HTML_FORMATTING.sub(lambda tag: " " * len(tag[0]), line)
+    kept = [(place, left) for place, one in enumerate(blanked) for left in one.translate(_CHARACTERS)]
+    places: list[int] = []
+    for word in re.finditer(r"\S+", "".join(left for _, left in kept)):
+        first, end = word.span()
+        # All words but the first have the space before them.
+        places += [place for place, _ in kept[first - bool(places) : end]]
+    return places
+
+
 def verdict_in_line(line: str, *, sub_scores: bool) -> Verdict | None:
     """The last verdict in a line; None where it has none.
 
@@ -155,7 +170,8 @@ def _read_value(line: str, start: int, qualifier: str | None, *, sub_scores: boo
     if triple and not _DENOMINATOR.match(line, triple.end()):
         end = _end_of_value(line, triple.end())
         mean = sum(int(digit) for digit in triple.group(1, 3, 4)) / 3
-        return _Value(_unless_it_continues(line, end, mean), end, is_fraction=False)
+        verdict = _unless_it_continues(line, end, mean)
+        return _value(verdict, (triple.start(1), triple.end(4)), end, is_fraction=False)
     if not plain:
         return None
     points = _POINTS.match(line, plain.end())
@@ -169,7 +185,12 @@ def _read_value(line: str, start: int, qualifier: str | None, *, sub_scores: boo
         verdict = _qualified(number, qualifier or "", scale_after["top"] if scale_after else None)
     if verdict.points is not None:
         verdict = _unless_it_continues(line, end, verdict.points)
-    return _Value(verdict, end, is_fraction=fraction is not None)
+    span = plain.start("number"), fraction.end("number") if fraction else plain.end("number")
+    return _value(verdict, span, end, is_fraction=fraction is not None)
+
+
+def _value(verdict: Verdict, span: tuple[int, int], end: int, *, is_fraction: bool) -> _Value:
+    return _Value(replace(verdict, span=span), end, is_fraction)
 
 
 def _end_of_value(line: str, end: int) -> int:

@@ -119,6 +119,10 @@ class DataRoot:
         """Folder of an experiment's errors."""
         return self.path / "07_reporting" / experiment_id
 
+    def search_index(self, experiment_id: str) -> Path:
+        """Folder of the index that searches an experiment's texts; it may be deleted."""
+        return self.path / "cache" / "search" / experiment_id
+
     def ratings(self) -> Path:
         """Folder of what people said of essays."""
         return self.path / "04_evaluation" / "ratings"

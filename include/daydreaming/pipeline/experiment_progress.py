@@ -1,0 +1,200 @@
+"""How far one experiment is and what it costs: what its page asks every few seconds while a run goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
+
+from daydreaming.errors import InputError
+from daydreaming.inputs.records import Stage
+from daydreaming.llm.price import to_usd
+from daydreaming.pipeline.expected_cost import expected_usd, spent_usd
+from daydreaming.pipeline.experiments import has_results
+from daydreaming.settings import Settings
+from daydreaming.store.database import engine_for
+from daydreaming.store.design_queries import Crossing, count_planned, read_crossings
+from daydreaming.store.experiments import read_experiments
+from daydreaming.store.ledger import experiment_scope, read_budget
+from daydreaming.store.open_cells import Moment, OpenGroup, State, count_open
+from daydreaming.store.spending import SpendingRow, read_spending
+from daydreaming.store.statistics import read_source
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+STAGES: Final[tuple[Stage, ...]] = ("generation", "evaluation")
+#: Airflow's retry of a call may begin this much later than its delay says.
+_RETRY_GRACE: Final = timedelta(minutes=5)
+_DIGEST_CHARS: Final = 12
+
+
+@dataclass(frozen=True)
+class ModelProgress:
+    """Calls of one stage and model.
+
+    Attributes:
+        open: How many have no answer, by where they stand.
+        spent_usd: None where a call was made whose price nobody knows.
+    """
+
+    stage: Stage
+    model: str
+    planned: int
+    open: Mapping[State, int] = field(default_factory=dict)
+    spent_usd: float | None = 0.0
+
+    @property
+    def answered(self) -> int:
+        """With an answer that the experiment may use."""
+        return self.planned - sum(self.open.values())
+
+    @property
+    def running(self) -> int:
+        """Sent, and not answered yet."""
+        return self.open.get("running", 0)
+
+    @property
+    def failed(self) -> int:
+        """Given up."""
+        return self.open.get("failed", 0)
+
+    @property
+    def waiting(self) -> int:
+        """Not tried yet, or to be tried again."""
+        return self.open.get("waiting", 0)
+
+    @property
+    def blocked(self) -> int:
+        """Evaluations of an answer in which no essay was found."""
+        return self.open.get("blocked", 0)
+
+    @property
+    def held(self) -> int:
+        """Planned in a dry run, or refused with their estimate."""
+        return self.open.get("held", 0)
+
+
+@dataclass(frozen=True)
+class ExperimentProgress:
+    """An experiment at one moment.
+
+    Attributes:
+        models: Generators, then judges, by ID.
+        crossings: The plan that they are the sums of.
+        groups: Open cells by what they have in common.
+        spent_usd: So far; None where a call was made whose price nobody knows.
+        expected_usd: When all is answered, at the mean price so far; None where that is unknown.
+        reserved_usd: Worst case of the calls in flight.
+        cap_usd: None for none.
+        spent_by_stage: By stage; None where unknown.
+        statistics: Names the scores that the tables of statistics were made of; None before the first.
+    """
+
+    experiment_id: str
+    models: Sequence[ModelProgress]
+    crossings: Sequence[Crossing]
+    groups: Sequence[OpenGroup]
+    spent_usd: float | None
+    expected_usd: float | None
+    reserved_usd: float
+    cap_usd: float | None
+    spent_by_stage: Mapping[Stage, float | None]
+    statistics: str | None
+
+    @property
+    def is_live(self) -> bool:
+        """Whether calls are being made."""
+        return any(model.running for model in self.models)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every planned call is answered."""
+        return bool(self.models) and not self.groups
+
+    def planned(self, stage: Stage) -> int:
+        """Cells of a stage."""
+        return sum(model.planned for model in self.models if model.stage == stage)
+
+
+def moment_of(settings: Settings, now: datetime) -> Moment:
+    """Which failures are final at a point in time."""
+    return Moment(now, settings.task_retries + 1, now - settings.retry_delay - _RETRY_GRACE)
+
+
+def check_experiment(settings: Settings, experiment_id: str) -> None:
+    """See that an experiment was started.
+
+    Raises:
+        InputError: Nobody has started it.
+    """
+    rows = read_experiments(engine_for(settings)) if has_results(settings) else []
+    if experiment_id not in {row["experiment_id"] for row in rows}:
+        raise InputError(f"Unknown experiment ID {experiment_id!r}. The list shows those that were run.")
+
+
+def experiment_progress(settings: Settings, experiment_id: str, now: datetime) -> ExperimentProgress:
+    """Count an experiment's calls and money.
+
+    Raises:
+        InputError: Nobody has started it.
+    """
+    check_experiment(settings, experiment_id)
+    engine = engine_for(settings)
+    crossings = _kept_crossings(engine, experiment_id, count_planned(engine, experiment_id))
+    groups = count_open(engine, experiment_id, moment_of(settings, now))
+    spending = read_spending(engine, experiment_id)
+    cap, reserved, _ = read_budget(engine, experiment_scope(experiment_id))
+    models = _models(crossings, groups, spending)
+    missing = {stage: sum(m.planned - m.answered for m in models if m.stage == stage) for stage in STAGES}
+    source = read_source(engine, experiment_id)
+    return ExperimentProgress(
+        experiment_id,
+        models,
+        crossings,
+        groups,
+        spent_usd(spending),
+        expected_usd(missing, spending),
+        to_usd(reserved),
+        None if cap is None else to_usd(cap),
+        {stage: spent_usd(row for row in spending if row.stage == stage) for stage in STAGES},
+        source["made_of"]["scores"][:_DIGEST_CHARS] if source else None,
+    )
+
+
+@lru_cache(maxsize=16)
+def _kept_crossings(engine: Engine, experiment_id: str, planned: int) -> Sequence[Crossing]:  # noqa: ARG001
+    """The plan, read again only where it has grown: to add it up takes as long as all else together."""
+    return tuple(read_crossings(engine, experiment_id))
+
+
+def _models(
+    crossings: Iterable[Crossing], groups: Sequence[OpenGroup], spending: Sequence[SpendingRow]
+) -> list[ModelProgress]:
+    planned: dict[tuple[Stage, str], int] = {}
+    for crossing in crossings:
+        key = (crossing.stage, crossing.model)
+        planned[key] = planned.get(key, 0) + crossing.cells
+    return [
+        ModelProgress(
+            stage,
+            model,
+            cells,
+            _by_state(group for group in groups if (group.stage, group.model) == (stage, model)),
+            spent_usd(row for row in spending if (row.stage, row.model_id) == (stage, model)),
+        )
+        for (stage, model), cells in sorted(planned.items(), key=lambda item: _place(item[0]))
+    ]
+
+
+def _place(key: tuple[Stage, str]) -> tuple[int, str]:
+    return STAGES.index(key[0]), key[1]
+
+
+def _by_state(groups: Iterable[OpenGroup]) -> dict[State, int]:
+    counts: dict[State, int] = {}
+    for group in groups:
+        counts[group.state] = counts.get(group.state, 0) + group.cells
+    return counts

@@ -1,0 +1,278 @@
+"""What can be rated and what was: each page of rating asks.
+
+A rating older than the answer of its generation is of an earlier essay, and is nowhere here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Any
+
+from daydreaming.store.ratings import RatingRecord
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Engine
+
+_SCALE = 10.0
+_DECIMALS = 9
+#: SQLite allows 32,766 variables in a statement.
+_IN_CHUNK = 5_000
+
+
+def list_rubrics(engine: Engine, experiment_id: str) -> list[str]:
+    """Evaluation templates that the runs of an experiment planned, by name."""
+    from sqlalchemy import select
+
+    from daydreaming.store.schema import PlannedCall
+
+    query = select(PlannedCall.evaluation_template).distinct().where(*_planned(experiment_id))
+    with engine.connect() as connection:
+        return sorted(str(rubric) for rubric in connection.scalars(query))
+
+
+def ratable_essays(engine: Engine, experiment_id: str, rubric: str, only: str | None = None) -> set[str]:
+    """IDs of the essays that an experiment has and is to judge by a rubric.
+
+    Args:
+        engine: The results database.
+        experiment_id: The experiment.
+        rubric: Evaluation template.
+        only: Look for this one alone.
+    """
+    from sqlalchemy import and_, select
+
+    from daydreaming.store.schema import GenerationResponse, Membership, PlannedCall
+
+    planned = (
+        select(PlannedCall.generation_task_id)
+        .distinct()
+        .where(*_planned(experiment_id), PlannedCall.evaluation_template == rubric)
+    )
+    there = (
+        select(Membership.cell_id)
+        .join(
+            GenerationResponse,
+            and_(
+                GenerationResponse.generation_task_id == Membership.cell_id,
+                GenerationResponse.essay_error.is_(None),
+            ),
+        )
+        .where(Membership.experiment_id == experiment_id, Membership.stage == "generation")
+    )
+    if only is not None:
+        planned = planned.where(PlannedCall.generation_task_id == only)
+        there = there.where(Membership.cell_id == only)
+    with engine.connect() as connection:
+        # Two queries: joined, a database without statistics goes through the plan for each essay.
+        return set(connection.scalars(planned)) & set(connection.scalars(there))
+
+
+def judges_sd(engine: Engine, experiment_id: str, rubric: str) -> dict[str, float]:
+    """How far the verdicts on an essay differ, by generation ID; without essays of fewer than 2 scores.
+
+    Returns:
+        Standard deviations (n − 1) in points on 0–10.
+    """
+    from sqlalchemy import and_, func, select
+
+    from daydreaming.store.schema import EvaluationResponse as Evaluation
+    from daydreaming.store.schema import Membership
+
+    share = (Evaluation.score - Evaluation.score_min) / (Evaluation.score_max - Evaluation.score_min)
+    points = _SCALE * share
+    query = (
+        select(Evaluation.generation_task_id, func.count(), func.sum(points), func.sum(points * points))
+        .join(
+            Membership,
+            and_(Membership.stage == "evaluation", Membership.cell_id == Evaluation.evaluation_task_id),
+        )
+        .where(
+            Membership.experiment_id == experiment_id,
+            Evaluation.evaluation_template == rubric,
+            Evaluation.score.is_not(None),
+        )
+        .group_by(Evaluation.generation_task_id)
+        .having(func.count() >= 2)
+    )
+    with engine.connect() as connection:
+        rows = connection.execute(query)
+        return {
+            essay: _sd(count, float(total or 0), float(squares or 0)) for essay, count, total, squares in rows
+        }
+
+
+def planned_run_of(engine: Engine, experiment_id: str, rubric: str, generation_task_id: str) -> str | None:
+    """The run that planned to judge an essay by a rubric last; None where none did."""
+    from sqlalchemy import select
+
+    from daydreaming.store.schema import PlannedCall, Run
+
+    query = (
+        select(Run.run_id)
+        .join(PlannedCall, PlannedCall.run_id == Run.run_id)
+        .where(
+            Run.experiment_id == experiment_id,
+            PlannedCall.stage == "evaluation",
+            PlannedCall.evaluation_template == rubric,
+            PlannedCall.generation_task_id == generation_task_id,
+        )
+        .order_by(Run.created_at.desc(), Run.run_id.desc())
+        .limit(1)
+    )
+    with engine.connect() as connection:
+        return connection.scalar(query)
+
+
+def read_rating(engine: Engine, rating_id: str) -> RatingRecord | None:
+    """One rating; None where there is none of this ID."""
+    from sqlalchemy import select
+
+    from daydreaming.store.schema import Rating
+
+    columns = [getattr(Rating, name) for name in RatingRecord.__dataclass_fields__]
+    with engine.connect() as connection:
+        row = connection.execute(select(*columns).where(Rating.rating_id == rating_id)).one_or_none()
+    return RatingRecord(*row) if row else None
+
+
+def latest_rating(engine: Engine, generation_task_id: str, rubric: str, rater: str) -> RatingRecord | None:
+    """What a person said last of an essay as it is now; None where nothing."""
+    from sqlalchemy import select
+
+    from daydreaming.store.schema import GenerationResponse, Rating
+
+    columns = [getattr(Rating, name) for name in RatingRecord.__dataclass_fields__]
+    query = (
+        select(*columns)
+        .join(GenerationResponse, GenerationResponse.generation_task_id == Rating.generation_task_id)
+        .where(
+            Rating.generation_task_id == generation_task_id,
+            Rating.evaluation_template == rubric,
+            Rating.rater == rater,
+            _is_of(GenerationResponse),
+        )
+        .order_by(Rating.rated_at.desc(), Rating.rating_id.desc())
+        .limit(1)
+    )
+    with engine.connect() as connection:
+        row = connection.execute(query).one_or_none()
+    return RatingRecord(*row) if row else None
+
+
+def ratings_of_experiment(engine: Engine, experiment_id: str) -> list[RatingRecord]:
+    """Ratings of the essays that an experiment has now, on the rubrics that judge them, oldest first.
+
+    Of several by one person all are there.
+    """
+    from sqlalchemy import and_, select
+
+    from daydreaming.store.schema import GenerationResponse, Membership, Rating
+
+    columns = [getattr(Rating, name) for name in RatingRecord.__dataclass_fields__]
+    query = (
+        select(*columns)
+        .join(GenerationResponse, GenerationResponse.generation_task_id == Rating.generation_task_id)
+        .join(
+            Membership,
+            and_(Membership.stage == "generation", Membership.cell_id == Rating.generation_task_id),
+        )
+        .where(
+            Membership.experiment_id == experiment_id,
+            GenerationResponse.essay_error.is_(None),
+            _is_of(GenerationResponse),
+        )
+        .order_by(Rating.rated_at, Rating.rating_id)
+    )
+    with engine.connect() as connection:
+        found = [RatingRecord(*row) for row in connection.execute(query)]
+        # Asked for apart: joined, a database without statistics looks through the plan for each rating.
+        planned = _planned_pairs(connection, experiment_id, {r.generation_task_id for r in found})
+    return [r for r in found if (r.generation_task_id, r.evaluation_template) in planned]
+
+
+def verdicts_on_rated(engine: Engine, experiment_id: str) -> list[dict[str, Any]]:
+    """Planned evaluations of essays that people rated, each with its score; None where it has none.
+
+    Returns:
+        Rows of ``generation_task_id, evaluation_template, evaluation_model, score, score_min, score_max``.
+    """
+    from sqlalchemy import select
+
+    from daydreaming.store.schema import EvaluationResponse as Evaluation
+    from daydreaming.store.schema import PlannedCall, Rating
+
+    rated = select(Rating.generation_task_id)
+    columns = (
+        PlannedCall.cell_id,
+        PlannedCall.generation_task_id,
+        PlannedCall.evaluation_template,
+        PlannedCall.evaluation_model,
+    )
+    planned = (
+        select(*columns)
+        .distinct()
+        .where(*_planned(experiment_id), PlannedCall.generation_task_id.in_(rated))
+        .subquery()
+    )
+    query = (
+        select(
+            planned.c.generation_task_id,
+            planned.c.evaluation_template,
+            planned.c.evaluation_model,
+            Evaluation.score,
+            Evaluation.score_min,
+            Evaluation.score_max,
+        )
+        .outerjoin_from(planned, Evaluation, Evaluation.evaluation_task_id == planned.c.cell_id)
+        .order_by(planned.c.cell_id)
+    )
+    with engine.connect() as connection:
+        return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def _planned(experiment_id: str) -> tuple[Any, ...]:
+    """What holds of the evaluations that an experiment's runs planned."""
+    from sqlalchemy import select
+
+    from daydreaming.store.schema import PlannedCall, Run
+
+    mine = select(Run.run_id).where(Run.experiment_id == experiment_id)
+    return PlannedCall.run_id.in_(mine), PlannedCall.stage == "evaluation"
+
+
+def _planned_pairs(
+    connection: Connection, experiment_id: str, essays: Collection[str]
+) -> set[tuple[str, str]]:
+    """Of some essays: by which rubrics an experiment is to judge them."""
+    from sqlalchemy import select
+
+    from daydreaming.store.schema import PlannedCall
+
+    listed, found = sorted(essays), set[tuple[str, str]]()
+    for start in range(0, len(listed), _IN_CHUNK):
+        query = (
+            select(PlannedCall.generation_task_id, PlannedCall.evaluation_template)
+            .distinct()
+            .where(
+                *_planned(experiment_id),
+                PlannedCall.generation_task_id.in_(listed[start : start + _IN_CHUNK]),
+            )
+        )
+        found |= {(essay, str(rubric)) for essay, rubric in connection.execute(query)}
+    return found
+
+
+def _is_of(generation: Any) -> Any:
+    """Whether a rating is of the answer that is there now; of one without a record nobody can tell."""
+    from sqlalchemy import or_
+
+    from daydreaming.store.schema import Rating
+
+    # An answer without a record has the time of its file as its end, which a copy of the file changes.
+    return or_(generation.started_at.is_(None), Rating.rated_at >= generation.ended_at)
+
+
+def _sd(scores: int, total: float, squares: float) -> float:
+    # Rounded, so that the noise of binary sums breaks no tie.
+    return round(math.sqrt(max(squares - total * total / scores, 0.0) / (scores - 1)), _DECIMALS)

@@ -1,0 +1,85 @@
+"""The application: routes behind Airflow's login, headers, errors as pages."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import Depends, FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.staticfiles import StaticFiles
+
+from daydreaming.errors import InputError
+from daydreaming.ui.access import visitor
+from daydreaming.ui.headers import SecurityHeaders
+from daydreaming.ui.pages import STATIC, page
+from daydreaming.ui.routes import (
+    cells,
+    chart_colours,
+    compare,
+    essays,
+    experiment,
+    experiments,
+    failures,
+    rating,
+    runs,
+    search,
+)
+
+_TITLES = {
+    401: "Not logged in",
+    403: "Not allowed",
+    404: "Not found",
+    405: "Not possible here",
+    422: "Not understood",
+}
+
+
+def create_app() -> FastAPI:
+    """All pages; each asks Airflow who the visitor is."""
+    app = FastAPI(
+        title="DayDreaming experiments",
+        docs_url=None,
+        redoc_url=None,
+        dependencies=[],
+    )
+    for module in (
+        experiments,
+        rating,
+        essays,
+        experiment,
+        failures,
+        runs,
+        chart_colours,
+        compare,
+        search,
+        cells,
+    ):
+        app.include_router(module.router, dependencies=[Depends(visitor)])
+    # Looks and behaviour only, the same for everybody: an error page needs them before the login.
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    app.add_middleware(SecurityHeaders)
+    app.add_exception_handler(HTTPException, _refused)
+    app.add_exception_handler(RequestValidationError, _not_understood)
+    app.add_exception_handler(InputError, _unknown)
+    return app
+
+
+def _refused(request: Request, error: Any) -> Response:
+    return _error_page(request, error.status_code, str(error.detail))
+
+
+def _not_understood(request: Request, error: Any) -> Response:
+    problems = (
+        f"{'.'.join(map(str, e['loc'][1:]))}: {e['msg']}, got {e.get('input')!r}" for e in error.errors()
+    )
+    return _error_page(request, 422, "; ".join(problems))
+
+
+def _unknown(request: Request, error: Any) -> Response:
+    return _error_page(request, 404, str(error))
+
+
+def _error_page(request: Request, status: int, message: str) -> Response:
+    title = _TITLES.get(status, "Not possible")
+    return page(request, "error.html", None, status=status, title=title, status_code=status, message=message)

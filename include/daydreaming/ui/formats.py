@@ -1,0 +1,59 @@
+"""How numbers and times are written on the pages. PURE."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+
+from daydreaming.pipeline.shown_texts import visible
+
+__all__ = ["count", "day_time", "percent", "score", "seconds", "usd", "visible"]
+
+#: Where a value is missing: a dash that a screen reader skips beside the column's name.
+NONE = "–"
+
+
+def count(value: int | None) -> str:
+    """``12,345``."""
+    return NONE if value is None else f"{value:,}"
+
+
+def score(value: float | None) -> str:
+    """Two digits after the point, and none where they are zeros: ``7``, ``7.25``."""
+    if value is None or math.isnan(value):
+        return NONE
+    # Plus zero: what rounds to zero has no sign.
+    return f"{round(value, 2) + 0.0:.2f}".rstrip("0").rstrip(".")
+
+
+def percent(value: float | None) -> str:
+    """A share of 1 as ``42 %``."""
+    return NONE if value is None or math.isnan(value) else f"{value:.0%}".replace("%", " %")
+
+
+def usd(value: float | None) -> str:
+    """``$0.0042`` below ten cents, ``$12.30`` above."""
+    if value is None:
+        return NONE
+    return f"${value:.4f}" if 0 < abs(value) < 0.1 else f"${value:,.2f}"
+
+
+def seconds(value: float | None) -> str:
+    """``42 s``, ``3 min 20 s``, ``2 h 5 min``."""
+    if value is None or math.isnan(value):
+        return NONE
+    if value < 10:
+        return f"{value:.1f} s"
+    total = round(value)
+    if total < 60:
+        return f"{total} s"
+    minutes, rest = divmod(total, 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours:,} h {minutes} min" if minutes else f"{hours:,} h"
+
+
+def day_time(value: datetime | None) -> str:
+    """``2026-01-31 14:05`` in UTC."""
+    return NONE if value is None else value.astimezone(UTC).strftime("%Y-%m-%d %H:%M")
