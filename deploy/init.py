@@ -1,0 +1,127 @@
+"""One-shot init of the deployment: migrate both databases, make pools and the first admin.
+
+It may run again at any time: what is there stays. An admin who exists keeps name, role and password. Without
+ADMIN_USER none is made.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+
+_DATABASE_TIMEOUT_S = 120.0
+_ADMIN = ("ADMIN_PASSWORD", "ADMIN_EMAIL")
+
+
+class InitError(Exception):
+    """A step failed; the message says which and what to do."""
+
+
+def wait_for_database(name: str, url: str, timeout_s: float = _DATABASE_TIMEOUT_S) -> None:
+    """Until a PostgreSQL database takes connections.
+
+    Args:
+        name: What the database is for.
+        url: SQLAlchemy's or PostgreSQL's URL; it is in no message, for it holds a password.
+        timeout_s: How long to try.
+
+    Raises:
+        InitError: It did not in time.
+    """
+    import psycopg2
+
+    deadline = time.monotonic() + timeout_s
+    while True:
+        try:
+            psycopg2.connect(
+                url.replace("postgresql+psycopg2://", "postgresql://"), connect_timeout=5
+            ).close()
+        except psycopg2.OperationalError as error:
+            if time.monotonic() > deadline:
+                raise InitError(
+                    f"The {name} database refuses: {_last_line(error)}. If it is a password: those in .env "
+                    "count only when the volume postgres-data is made; see docs/deployment.md."
+                ) from error
+            time.sleep(1)
+        else:
+            return
+
+
+def _last_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[-1].rstrip(".")
+
+
+def pools_file_text(pools: Mapping[str, int]) -> str:
+    """What ``airflow pools import`` reads: slots by pool, deferred instances counted."""
+    described = {
+        name: {"slots": slots, "description": "LLM calls in flight", "include_deferred": True}
+        for name, slots in pools.items()
+    }
+    return json.dumps(described)
+
+
+def admin_command(env: Mapping[str, str]) -> list[str] | None:
+    """The command that makes the first admin; None where no name is given.
+
+    Raises:
+        InitError: A name without password or address.
+    """
+    if not env.get("ADMIN_USER"):
+        return None
+    if missing := [name for name in _ADMIN if not env.get(name)]:
+        raise InitError(f"{', '.join(missing)} must be set for the first admin. Run: make secrets")
+    options = {
+        "--role": "Admin",
+        "--firstname": "First",
+        "--lastname": "Admin",
+        "--username": env["ADMIN_USER"],
+        "--password": env["ADMIN_PASSWORD"],
+        "--email": env["ADMIN_EMAIL"],
+    }
+    return ["airflow", "users", "create", *(part for option in options.items() for part in option)]
+
+
+def _run(what: str, command: Sequence[str]) -> None:
+    result = subprocess.run(command, check=False)  # noqa: S603 - our own commands
+    if result.returncode:
+        raise InitError(f"{what} failed; see above.")
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)  # noqa: T201 - the container's log
+
+
+def main() -> None:
+    """Prepare everything that the services expect."""
+    from daydreaming.settings import Settings
+    from daydreaming.store.database import results_url
+    from daydreaming.store.migrate import upgrade_database
+
+    settings, env = Settings.from_env(), os.environ
+    create_admin = admin_command(env)
+    wait_for_database("metadata", env["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"])
+    if settings.results_conn:
+        wait_for_database("results", results_url(settings))
+    _say("Migrating the results database")
+    upgrade_database(settings)
+    _say("Migrating the metadata database")
+    _run("airflow db migrate", ["airflow", "db", "migrate"])
+    with tempfile.NamedTemporaryFile("w", suffix=".json", encoding="utf-8") as file:
+        file.write(pools_file_text(settings.pools))
+        file.flush()
+        _run("airflow pools import", ["airflow", "pools", "import", file.name])
+    if create_admin:
+        _run("airflow users create", create_admin)
+    _say("The deployment is ready")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except InitError as error:
+        sys.exit(f"Error: {error}")

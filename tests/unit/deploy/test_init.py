@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from daydreaming.settings import DEFAULT_POOLS
+
+
+@pytest.fixture(scope="module")
+def init(script):
+    return script("init")
+
+
+def test_pools_count_deferred_instances(init):
+    pools = json.loads(init.pools_file_text(DEFAULT_POOLS))
+    assert {name: pool["slots"] for name, pool in pools.items()} == dict(DEFAULT_POOLS)
+    assert all(pool["include_deferred"] is True for pool in pools.values())
+
+
+def test_the_first_admin_is_made_of_the_environment(init):
+    env = {"ADMIN_USER": "ada", "ADMIN_PASSWORD": "secret", "ADMIN_EMAIL": "ada@example.org"}
+    command = init.admin_command(env)
+    assert command[:3] == ["airflow", "users", "create"]
+    options = dict(zip(command[3::2], command[4::2], strict=True))
+    assert options["--role"] == "Admin"
+    assert (options["--username"], options["--password"]) == ("ada", "secret")
+
+
+def test_without_a_name_no_admin_is_made(init):
+    assert init.admin_command({}) is None
+
+
+def test_an_admin_without_a_password_is_refused(init):
+    with pytest.raises(init.InitError, match=r"ADMIN_PASSWORD, ADMIN_EMAIL must be set .* make secrets"):
+        init.admin_command({"ADMIN_USER": "ada", "ADMIN_PASSWORD": ""})
+
+
+def test_init_waits_until_the_database_answers(init, postgres):
+    with postgres.database() as uri:
+        init.wait_for_database("results", uri.replace("postgresql://", "postgresql+psycopg2://"))
+
+
+def test_a_database_that_does_not_answer_is_named_without_its_password(init):
+    url = "postgresql+psycopg2://airflow:hidden-word@127.0.0.1:1/airflow"
+    with pytest.raises(
+        init.InitError, match=r"The metadata database refuses: .*docs/deployment\.md"
+    ) as caught:
+        init.wait_for_database("metadata", url, timeout_s=0)
+    assert "hidden-word" not in str(caught.value)
