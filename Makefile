@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV_VERSION := 0.13.9
 
-.PHONY: setup demo test check format up down bench lock clean
+.PHONY: setup demo test test-browser test-compose check format up down bench lock secrets clean
 
 # Installed anew only where a lock has changed since. Compiled at once: each task is a process of its
 # own, and where PYTHONDONTWRITEBYTECODE is set each would compile what it imports.
@@ -45,6 +45,23 @@ test: setup $(VENV)/.demo-installed
 	echo "The integration tests:"; wait $$integration; real=$$?; cat "$$log"; \
 	exit $$(( unit ? unit : real ))
 
+# Builds the image and runs docker-compose.yaml for real; needs Docker or podman (tests/compose).
+test-compose: setup
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements-compose.lock
+	$(BIN)/pytest -s tests/compose
+
+# Keys and passwords of docker-compose.yaml, made for this deployment; what is set already stays.
+secrets:
+	@$(PYTHON) deploy/make_secrets.py
+
+# Our pages in a real browser, which nothing else needs: Debian's Chromium. PICTURES=docs/images takes the
+# pictures of the docs anew.
+test-browser: setup
+	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; } || \
+	{ echo "Chromium is not installed, and only root can: apt-get install chromium" >&2; exit 1; }
+	@command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; }
+	$(BIN)/pytest tests/browser
+
 check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -62,6 +79,11 @@ lock: setup
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock" requirements-dev.txt -c requirements.lock -o requirements-dev.lock
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock" requirements-demo.txt -c requirements.lock -o requirements-demo.lock
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock" requirements-batch.txt -c requirements.lock -o requirements-batch.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock" requirements-notify.txt -c requirements.lock -o requirements-notify.lock
+	@mkdir -p build # what the image shares with the other locks; the FAB provider wants an older python-dateutil
+	@sed -n 's/^\([a-z0-9][^ ]*==[^\]*[^ \]\) *\\*$$/\1/p' requirements.lock requirements-batch.lock | grep -v '^python-dateutil==' >build/constraints.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock" requirements-deploy.txt -c build/constraints.txt -o requirements-deploy.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock" requirements-compose.txt -c requirements-dev.lock -o requirements-compose.lock
 
 clean: down
 	rm -rf $(VENV) .airflow

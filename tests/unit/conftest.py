@@ -51,6 +51,12 @@ _FEW_TABLES = (
     "test_rejudge_command",
     "test_rescore",
     "test_rescore_command",
+    "test_show_command",
+    "test_essays_command",
+    "test_watch_command",
+    "test_reader",
+    "test_text_search",
+    "test_table_turns",
 )
 _TABLES = ("final_results", "evaluator_agreement_analysis", "friedman", "g_study", "judge_audit")
 

@@ -78,3 +78,4 @@ def test_51_experiments_take_two_pages(site: TestClient, settings: Settings) -> 
     assert ">demo</a>" not in first
     assert "51–51 of 51" in second
     assert ">demo</a>" in second
+    assert "There is no page 3" in site.get("/?page=3").text
