@@ -86,6 +86,11 @@ class Overview:
         return any(stage.running for stage in self.stages)
 
     @property
+    def is_open(self) -> bool:
+        """Whether calls may still be made: between two stages of a run none is."""
+        return any(stage.running or stage.waiting for stage in self.stages)
+
+    @property
     def is_complete(self) -> bool:
         """Whether every planned call is answered."""
         return bool(self.stages) and all(stage.answered == stage.planned for stage in self.stages)

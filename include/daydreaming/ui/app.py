@@ -37,12 +37,8 @@ _TITLES = {
 
 def create_app() -> FastAPI:
     """All pages; each asks Airflow who the visitor is."""
-    app = FastAPI(
-        title="DayDreaming experiments",
-        docs_url=None,
-        redoc_url=None,
-        dependencies=[],
-    )
+    # The schema would be served to everybody, as FastAPI's own pages of it would.
+    app = FastAPI(title="DayDreaming experiments", openapi_url=None)
     for module in (
         experiments,
         rating,

@@ -54,8 +54,9 @@ def test_a_write_by_get_is_refused(site: TestClient) -> None:
     assert site.post("/").status_code == 405
 
 
-def test_the_schema_is_there_and_the_docs_are_not(site: TestClient) -> None:
-    assert site.get("/docs").status_code == 404
+@pytest.mark.parametrize("path", ["/openapi.json", "/docs", "/redoc"])
+def test_nothing_but_looks_is_served_without_a_login(path: str, settings) -> None:
+    assert TestClient(create_app()).get(path).status_code == 404
 
 
 def test_the_application_is_built_at_the_first_request(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -36,6 +36,14 @@ def test_a_row_says_how_far_an_experiment_is(site: TestClient, settings: Setting
     assert f"{evaluations - 1} of {evaluations}, 1 waiting" in text
     assert 'href="/daydreaming/experiments/demo"' in text
     assert ">complete<" not in text
+    assert 'data-every="5"' in text
+
+
+def test_a_finished_experiment_is_looked_at_less_often(site: TestClient, settings: Settings) -> None:
+    planned_run(settings)
+    answer_distinctly(settings, "run-1")
+    text = site.get("/").text
+    assert ">complete<" in text
     assert 'data-every="15"' in text
 
 
