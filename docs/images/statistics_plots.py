@@ -42,6 +42,7 @@ from daydreaming.analysis.agreement import evaluator_agreement  # noqa: E402
 from daydreaming.analysis.comparisons import factor_levels, friedman, paired_comparisons  # noqa: E402
 from daydreaming.analysis.dstudy import d_study  # noqa: E402
 from daydreaming.analysis.gstudy import g_study  # noqa: E402
+from daydreaming.analysis.human_agreement import human_agreement  # noqa: E402
 from daydreaming.analysis.judge_audit import adjusted_ranking, judge_audit  # noqa: E402
 from daydreaming.analysis.missing import missing_cells  # noqa: E402
 from daydreaming.analysis.power import detectable_effects  # noqa: E402
@@ -351,12 +352,32 @@ def places(scores: pd.DataFrame) -> str:
     return svg(bottom + 48, "How firm a place is (missing_cells)", parts)
 
 
+def people(scores: pd.DataFrame) -> str:
+    """How far each judge is from people who rated 40 of the essays, by rubric."""
+    rng = np.random.default_rng(11)
+    cells = scores.groupby(["generation_task_id", "evaluation_template"])["score"].mean().dropna()
+    chosen = rng.choice(cells.index.get_level_values(0).unique(), 40, replace=False)
+    rated = cells[cells.index.get_level_values(0).isin(chosen)].reset_index()
+    heard = (rated["score"] + rng.normal(0, 0.6, len(rated))).clip(0, 10).round(1)
+    ratings = rated.assign(score=heard, rater="ada", score_min=0.0, score_max=10.0)
+    table = human_agreement(scores, ratings)
+    rows = [
+        (f"{row['evaluation_model'] or 'all judges'}, {row['evaluation_template']}", row["difference"],
+         row["ci_low"], row["ci_high"])
+        for row in table.to_dict("records")
+    ]  # fmt: skip
+    truth = [LENIENCY.get(name.partition(",")[0]) for name, *_ in rows]
+    label = "points above (below) people; red: the leniency that was put in"
+    return intervals("Judges beside people (human_agreement)", label, rows, [-1.5, -1, -0.5, 0, 0.5, 1, 1.5], truth)
+
+
 PICTURES = {
     "statistics-reliability.svg": reliability, "statistics-agreement.svg": ranges,
     "statistics-instability.svg": instability, "statistics-levels.svg": levels, "statistics-pairs.svg": pairs,
     "statistics-friedman.svg": concordance, "statistics-g-study.svg": components,
     "statistics-d-study.svg": curves, "statistics-power.svg": power, "statistics-judges.svg": audit,
     "statistics-adjusted.svg": adjusted, "statistics-missing.svg": places,
+    "statistics-people.svg": people,
 }  # fmt: skip
 
 
