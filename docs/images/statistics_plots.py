@@ -368,7 +368,9 @@ def people(scores: pd.DataFrame) -> str:
     ]  # fmt: skip
     truth = [LENIENCY.get(name.partition(",")[0]) for name, *_ in rows]
     label = "points above (below) people; red: the leniency that was put in"
-    return intervals("Judges beside people (human_agreement)", label, rows, [-1.5, -1, -0.5, 0, 0.5, 1, 1.5], truth)
+    return intervals(
+        "Judges beside people (human_agreement)", label, rows, [-1.5, -1, -0.5, 0, 0.5, 1, 1.5], truth
+    )
 
 
 PICTURES = {
