@@ -41,7 +41,7 @@ down: setup
 test: setup $(VENV)/.demo-installed
 	@log=$$(mktemp); trap 'rm -f "$$log"' EXIT; \
 	$(BIN)/pytest tests/integration >"$$log" 2>&1 & integration=$$!; \
-	nice $(BIN)/pytest -n 2 tests/unit tests/dags; unit=$$?; \
+	nice $(BIN)/pytest -n 2 --dist worksteal tests/unit tests/dags; unit=$$?; \
 	echo "The integration tests:"; wait $$integration; real=$$?; cat "$$log"; \
 	exit $$(( unit ? unit : real ))
 
