@@ -64,6 +64,11 @@ def open_display(console: Console, *, as_json: bool = False) -> Iterator[Display
         yield _Lines(console)
 
 
+def say(console: Console, text: str) -> None:
+    """A line of text, of which nothing is read as markup or broken."""
+    console.print(text, highlight=False, soft_wrap=True, markup=False)
+
+
 def write_json(console: Console, value: dict[str, Any]) -> None:
     """One object on a line of its own, at once: who reads may wait for it."""
     console.file.write(json.dumps(value) + "\n")
@@ -112,7 +117,7 @@ class _Lines:
         keys = {change_key(model): model for model in progress.models}
         for key, model in keys.items():
             if key not in self._shown:
-                self._console.print(line_text(model), highlight=False, soft_wrap=True, markup=False)
+                say(self._console, line_text(model))
         self._shown = set(keys)
 
 

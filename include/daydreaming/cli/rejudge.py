@@ -7,6 +7,7 @@ from typing import Any
 
 from rich.console import Console
 
+from daydreaming.cli.progress import say
 from daydreaming.cli.run import run_experiment
 from daydreaming.errors import InputError
 from daydreaming.inputs.params import parse_set_options
@@ -60,5 +61,5 @@ def run_rejudge(
     """
     essays = essays_of_inputs(settings, read_inputs(settings, overrides))
     for line in () if as_json else essays.lines():
-        console.print(line, highlight=False, soft_wrap=True, markup=False)
+        say(console, line)
     return run_experiment(settings, overrides, console, wait=wait, as_json=as_json)

@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.console import Console
 
-from daydreaming.cli.progress import follow, open_display, write_json
+from daydreaming.cli.progress import follow, open_display, say, write_json
 from daydreaming.cli.progress_text import progress_json
 from daydreaming.cli.rest import AirflowClient, AirflowUnreachableError
 from daydreaming.pipeline.completeness import Completeness, count_run, describe
@@ -55,7 +55,7 @@ def run_experiment(
     if as_json:
         write_json(console, {"event": "started", "run_id": run_id})
     else:
-        _say(console, f"Run {run_id} of daydream_experiment")
+        say(console, f"Run {run_id} of daydream_experiment")
     if not wait:
         return True
     with open_display(console, as_json=as_json) as display:
@@ -105,12 +105,12 @@ def _new_calls(settings: Settings, runs: list[RunRecord]) -> int:
 def _show_results(settings: Settings, run_id: str, console: Console) -> None:
     runs = runs_of_plan(engine_for(settings), run_id)
     if runs[0].params["dry_run"]:
-        _say(console, "Dry run: nothing was sent.")
+        say(console, "Dry run: nothing was sent.")
         return
     final = DataRoot(settings.data_root).summary(runs[0].experiment_id) / "final_results.csv"
-    _say(console, _summary(final))
-    _say(console, f"{_calls_text(settings, runs, count_run(settings, run_id))}. Tables: {final.parent}")
-    _say(console, f"Read the essays with: daydreaming essays {runs[0].experiment_id}")
+    say(console, _summary(final))
+    say(console, f"{_calls_text(settings, runs, count_run(settings, run_id))}. Tables: {final.parent}")
+    say(console, f"Read the essays with: daydreaming essays {runs[0].experiment_id}")
 
 
 def _calls_text(settings: Settings, runs: list[RunRecord], counts: Completeness) -> str:
@@ -130,16 +130,12 @@ def _summary(final: Any) -> str:
 
 def _show_failure(client: AirflowClient, settings: Settings, run_id: str, console: Console) -> None:
     failed = ", ".join(client.failed_tasks(run_id)) or "none"
-    _say(console, f"The run failed; failed tasks: {failed}")
+    say(console, f"The run failed; failed tasks: {failed}")
     counts = count_run(settings, run_id)
     if counts.planned:
-        _say(console, describe(counts))
-    _say(
+        say(console, describe(counts))
+    say(
         console,
         f"Read why in the log of a failed task at {client.url}; clear the run with 'only failed' to call "
         "again what is missing.",
     )
-
-
-def _say(console: Console, text: str) -> None:
-    console.print(text, highlight=False, soft_wrap=True, markup=False)

@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.console import Console
 
-from daydreaming.cli.progress import Display, open_display, write_json
+from daydreaming.cli.progress import Display, open_display, say, write_json
 from daydreaming.cli.progress_text import change_key, money_text, progress_json
 from daydreaming.pipeline.experiments import choose_experiments
 from daydreaming.pipeline.progress import Progress, ProgressReader
@@ -43,7 +43,7 @@ def run_watch(settings: Settings, experiment_id: str | None, console: Console, *
             return True
         experiment_id = unfinished
     if not as_json:
-        _say(console, f"Experiment {experiment_id}")
+        say(console, f"Experiment {experiment_id}")
     with open_display(console, as_json=as_json) as display:
         progress = _watch(ProgressReader(settings, experiment_id), display, _Stillness(console, as_json))
     succeeded = not progress.total("failed") and not progress.refusals
@@ -52,7 +52,7 @@ def run_watch(settings: Settings, experiment_id: str | None, console: Console, *
         write_json(console, {"event": "result", "succeeded": succeeded, **end})
     else:
         for line in _end_lines(progress):
-            _say(console, line)
+            say(console, line)
     return succeeded
 
 
@@ -97,7 +97,7 @@ class _Stillness:
             write_json(self.console, {"event": "still", "since": self._since.isoformat(timespec="seconds")})
             return
         minutes = int(_STILL.total_seconds() // 60)
-        _say(
+        say(
             self.console,
             f"Nothing has changed for {minutes} minutes and no call is running: Airflow may be down, the run "
             "may wait for a person's approval or for a daily limit. Ctrl-C stops watching.",
@@ -128,10 +128,6 @@ def _say_nothing_waits(console: Console, experiments: int, as_json: bool) -> Non
     if as_json:
         write_json(console, {"event": "result", "succeeded": True, "experiment_id": None})
     elif experiments:
-        _say(console, f"Nothing is waiting in any of {experiments:,} experiments.")
+        say(console, f"Nothing is waiting in any of {experiments:,} experiments.")
     else:
-        _say(console, "No experiment has been run yet.")
-
-
-def _say(console: Console, text: str) -> None:
-    console.print(text, highlight=False, soft_wrap=True, markup=False)
+        say(console, "No experiment has been run yet.")

@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 
 def run_callbacks() -> dict[str, RunNotifier]:
     """Callbacks of the experiment DAG; none where nobody is to be told, and none for a task's process."""
+    if get_parsing_context().task_id:
+        return {}
     wanted = NotifySettings.from_env()
-    if get_parsing_context().task_id or not wanted.targets:
+    if not wanted.targets:
         return {}
     from daydreaming.operators.notifiers import RunNotifier
 

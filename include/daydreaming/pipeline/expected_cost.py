@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
+from daydreaming.inputs.records import Stage
 from daydreaming.llm.price import to_usd
 from daydreaming.store.spending import SpendingRow
 
@@ -15,11 +15,11 @@ def spent_usd(spending: Iterable[SpendingRow]) -> float | None:
     return None if any(row.unpriced for row in rows) else to_usd(sum(row.spent_nanousd for row in rows))
 
 
-def expected_usd(missing: Mapping[Any, int], spending: Sequence[SpendingRow]) -> float | None:
+def expected_usd(missing: Mapping[Stage, int], spending: Sequence[SpendingRow]) -> float | None:
     """What is spent, and for each missing call the mean price of its stage's answers.
 
     Args:
-        missing: Calls without an answer, by stage (the ledger's names).
+        missing: Calls without an answer, by stage.
         spending: The experiment's rows of the ledger.
 
     Returns:

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from daydreaming.pipeline.cost import Spending, experiment_costs
 from daydreaming.pipeline.experiment_progress import ExperimentProgress
+from daydreaming.pipeline.report_costs import costs_of
+from daydreaming.pipeline.report_failures import failure_groups
 from daydreaming.report.blocks import Block, Figure, Heading, Items, Paragraph, Section, Table
 from daydreaming.report.costs import costs_section
 from daydreaming.report.judges import judges_section
 from daydreaming.report.leaderboards import leaderboards_section
 from daydreaming.report.matrix import distributions_section
 from daydreaming.report.missing import missing_section
-from daydreaming.report.source import Calls, Costs, Design, Failures, Money, Origin, Source
+from daydreaming.report.source import Calls, Design, Origin, Source
 from daydreaming.report.variance import next_design_section, variance_section
 from daydreaming.settings import Settings
 from daydreaming.store.database import engine_for
-from daydreaming.store.failure_sums import failure_sums, unread_reasons
+from daydreaming.store.failure_sums import unread_reasons
 from daydreaming.store.files import DataRoot
 from daydreaming.store.matrix_queries import ScoreCount, count_scores
 from daydreaming.store.open_cells import OpenGroup
@@ -177,11 +178,6 @@ def _source(
 ) -> Source:
     """What the sections read; essays, origin and times are for the report alone."""
     engine, experiment_id = engine_for(settings), progress.experiment_id
-    (cost,) = experiment_costs(settings, experiment_id)
-    by_model, by_stage, by_day = (
-        {name: _money(one) for name, one in sorted(group.items())}
-        for group in (cost.by_model, cost.by_stage, cost.by_day)
-    )
     return Source(
         experiment_id=experiment_id,
         question="",
@@ -191,21 +187,15 @@ def _source(
         tables=tables,
         distributions=_distributions(counts),
         unscored=[*unread_reasons(engine, experiment_id), *_why_open(progress.groups)],
-        costs=Costs(_money(cost.total), by_model, by_stage, by_day),
+        costs=costs_of(settings, experiment_id),
         calls=[
             Calls(m.stage, m.model, m.planned, m.answered, m.failed, m.planned - m.answered - m.failed)
             for m in progress.models
         ],
-        failures=[Failures(**asdict(one)) for one in failure_sums(engine, experiment_id)],
+        failures=failure_groups(settings, experiment_id),
         best=(),
         disputed=(),
         origin=Origin("", "", "", "", (), (), {}),
-    )
-
-
-def _money(one: Spending) -> Money:
-    return Money(
-        one.attempts, one.spent_nanousd, one.reserved_nanousd, one.unknown, one.cut_off, one.unpriced
     )
 
 

@@ -9,6 +9,7 @@ from itertools import chain
 from typing import Final, Literal, TypeVar, get_args
 
 from daydreaming.design.combinations import Combination
+from daydreaming.llm.price import to_usd
 from daydreaming.pipeline.essays_list import inputs_of_experiment
 from daydreaming.settings import Settings
 from daydreaming.store.database import engine_for
@@ -40,7 +41,6 @@ MEASURES: Final[tuple[Measure, ...]] = get_args(Measure)
 #: More would be no table to look at.
 MOST_ROWS: Final = 60
 MOST_COLUMNS: Final = 30
-_USD: Final = 1e-9
 
 
 @dataclass(frozen=True)
@@ -191,7 +191,7 @@ def _of_scores(sums: Sequence[ScoreSum], measure: Measure) -> _Found:
 def _of_money(settings: Settings, experiment_id: str, rows: Factor, columns: Factor) -> _Found:
     sums = cost_sums(engine_for(settings), experiment_id, rows, columns)
     return _Found(
-        {(s.row, s.column): _Sum(s.attempts, s.spent_nanousd * _USD) for s in sums},
+        {(s.row, s.column): _Sum(s.attempts, to_usd(s.spent_nanousd)) for s in sums},
         "usd",
         unpriced=sum(s.unpriced for s in sums),
     )

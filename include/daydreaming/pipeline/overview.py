@@ -8,13 +8,13 @@ from datetime import datetime
 from typing import Any
 
 from daydreaming.errors import InputError
+from daydreaming.inputs.records import Stage
 from daydreaming.pipeline.expected_cost import expected_usd, spent_usd
-from daydreaming.pipeline.experiment_progress import moment_of
 from daydreaming.pipeline.experiments import has_results
 from daydreaming.settings import Settings
 from daydreaming.store.database import engine_for
 from daydreaming.store.experiments import read_experiments
-from daydreaming.store.open_cells import OpenGroup, count_open
+from daydreaming.store.open_cells import OpenGroup, Scope, count_open, moment_of
 from daydreaming.store.overview_queries import (
     CellCounts,
     MeanScore,
@@ -24,7 +24,7 @@ from daydreaming.store.overview_queries import (
 )
 from daydreaming.store.spending import SpendingRow, read_spending
 
-_STAGES = ("generation", "evaluation")
+_STAGES: tuple[Stage, ...] = ("generation", "evaluation")
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class StageCounts:
         waiting: Not tried yet, tried again later, or held back by a person or a dry run.
     """
 
-    stage: str
+    stage: Stage
     planned: int
     running: int = 0
     failed: int = 0
@@ -127,7 +127,7 @@ def _read(settings: Settings, now: datetime, experiment_id: str | None) -> list[
         planned = [counts[name, stage] for stage in _STAGES if (name, stage) in counts]
         # To tell where each cell stands takes longer than to see that all have answers.
         is_open = name in stale or any(stage.answered < stage.planned for stage in planned)
-        groups = count_open(engine, name, moment_of(settings, now)) if is_open else []
+        groups = count_open(engine, Scope(name), moment_of(settings, now)) if is_open else []
         mine = [one for one in spending if one.experiment_id == name]
         found.append(_overview(row, planned, groups, mine, scores.get(name)))
     return found

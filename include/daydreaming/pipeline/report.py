@@ -10,16 +10,16 @@ from importlib.metadata import version
 from pathlib import Path
 
 from daydreaming.errors import StoreError
-from daydreaming.pipeline.cost import ExperimentCost, Spending, experiment_costs
 from daydreaming.pipeline.question import read_question, settle_question
 from daydreaming.pipeline.report_answers import AnswerRows, stored_answers, sum_answers
+from daydreaming.pipeline.report_costs import costs_of
 from daydreaming.pipeline.report_essays import shown_essays
 from daydreaming.pipeline.report_failures import call_counts, failure_groups
 from daydreaming.pipeline.report_origin import design_of, origin_of, time_text
 from daydreaming.pipeline.report_scores import distributions, unscored_reasons
 from daydreaming.pipeline.table_turns import table_turn
 from daydreaming.report.render import report_html
-from daydreaming.report.source import Costs, Money, Rows, Source, table_file
+from daydreaming.report.source import Rows, Source, table_file
 from daydreaming.settings import Settings
 from daydreaming.store.database import engine_for
 from daydreaming.store.files import DataRoot, write_whole
@@ -97,7 +97,6 @@ def report_text(settings: Settings, experiment_id: str, tables: ReportTables) ->
     scores = scores_of_csv(tables.scores)
     answers = sum_answers(tables.answers)
     best, disputed = shown_essays(DataRoot(settings.data_root), scores, tables.statistics)
-    (cost,) = experiment_costs(settings, experiment_id)
     source = Source(
         experiment_id=experiment_id,
         question=read_question(settings, experiment_id),
@@ -107,7 +106,7 @@ def report_text(settings: Settings, experiment_id: str, tables: ReportTables) ->
         tables=tables.statistics,
         distributions=distributions(scores),
         unscored=unscored_reasons(scores),
-        costs=_costs(cost),
+        costs=costs_of(settings, experiment_id),
         calls=call_counts(settings, experiment_id, tables.answers),
         failures=failure_groups(settings, experiment_id),
         best=best,
@@ -139,20 +138,6 @@ def _stored_tables(settings: Settings, experiment_id: str) -> ReportTables:
     files = source["files"] if source else {}
     hashes = {name: files[name] for name in ANALYSES if name in files}
     return ReportTables(scores, rows, hashes, stored_answers(settings, experiment_id), made_with())
-
-
-def _costs(cost: ExperimentCost) -> Costs:
-    by_model, by_stage, by_day = (
-        {name: _money(one) for name, one in sorted(group.items())}
-        for group in (cost.by_model, cost.by_stage, cost.by_day)
-    )
-    return Costs(_money(cost.total), by_model, by_stage, by_day)
-
-
-def _money(one: Spending) -> Money:
-    return Money(
-        one.attempts, one.spent_nanousd, one.reserved_nanousd, one.unknown, one.cut_off, one.unpriced
-    )
 
 
 def _hashes(experiment_id: str, tables: ReportTables) -> dict[str, str]:

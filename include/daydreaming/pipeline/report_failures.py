@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from daydreaming.errors import StaleResponseError
@@ -11,8 +12,9 @@ from daydreaming.pipeline.report_answers import AnswerRows
 from daydreaming.report.source import Calls, Failures
 from daydreaming.settings import Settings
 from daydreaming.store.database import engine_for
+from daydreaming.store.failure_sums import failure_sums
 from daydreaming.store.plans import cells_of_experiment
-from daydreaming.store.results import finally_failed, read_failures
+from daydreaming.store.results import finally_failed
 
 _STAGES: tuple[Stage, ...] = ("generation", "evaluation")
 
@@ -45,14 +47,6 @@ def call_counts(settings: Settings, experiment_id: str, answers: AnswerRows) -> 
 
 def failure_groups(settings: Settings, experiment_id: str) -> list[Failures]:
     """Failed attempts by stage, model and error, the most frequent first."""
-    groups: dict[tuple[str, str, str], list[tuple[str, str]]] = {}
-    for row in read_failures(engine_for(settings), experiment_id):
-        if is_failed_call(row):
-            key = (row["stage"], row["model"], row["error_class"])
-            groups.setdefault(key, []).append((row["cell_id"], row["message"]))
-    found = [
-        # The first by the alphabet: it stays the same in whatever order the failures came.
-        Failures(*key, len(rows), len({cell for cell, _ in rows}), min(message for _, message in rows))
-        for key, rows in groups.items()
-    ]
+    found = [Failures(**asdict(one)) for one in failure_sums(engine_for(settings), experiment_id)]
+    # Databases put names in different orders.
     return sorted(found, key=lambda one: (-one.attempts, one.stage, one.model, one.error_class))

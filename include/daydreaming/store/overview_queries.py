@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Engine
 
 from daydreaming.errors import StaleResponseError
+from daydreaming.inputs.records import Stage
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class CellCounts:
     """
 
     experiment_id: str
-    stage: str
+    stage: Stage
     planned: int
     answered: int
     last_at: datetime | None
