@@ -144,9 +144,11 @@ def buy(call: CellCall, text: str) -> None:
         )
 
 
-def fail(call: CellCall, error: DaydreamingError, *, final: bool, attempt: int = 1) -> None:
+def fail(
+    call: CellCall, error: DaydreamingError, *, final: bool, attempt: int = 1, now: datetime = NOW
+) -> None:
     """Record a failed attempt; one that was sent with its row in the ledger."""
-    failure = failure_row(call, error, attempt=attempt, final=final, now=NOW)
+    failure = failure_row(call, error, attempt=attempt, final=final, now=now)
     engine = writing_engine(call.settings)
     if not attempt:
         with engine.begin() as connection:
@@ -157,7 +159,7 @@ def fail(call: CellCall, error: DaydreamingError, *, final: bool, attempt: int =
         admit_calls(connection, [order])
     state = "unknown" if getattr(error, "is_outcome_unknown", False) else "failed"
     settlement = Settlement(
-        order.start.call_id, state, NOW, 0, "not billed", error_class=type(error).__name__
+        order.start.call_id, state, now, 0, "not billed", error_class=type(error).__name__
     )
     with engine.begin() as connection:
         end_calls(connection, [CallEnd(settlement, release=order.lease, failure=failure, start=order.start)])
@@ -175,14 +177,14 @@ def _order(call: CellCall) -> Any:
     )
 
 
-def refuse_stale(settings: Settings, run_id: str) -> None:
-    """Refuse each stored answer that answers another request than this run's."""
+def refuse_stale(settings: Settings, run_id: str, *, now: datetime = NOW) -> None:
+    """Refuse each stored answer that answers another request than this run's; ``now`` is after they came."""
     for cell in cells_of_run(engine_for(settings), run_id, "generation"):
         call = open_call(settings, run_id, "generation", cell.map_index)
         try:
             settle_stored(call, build_request(call))
         except StaleResponseError as error:
-            fail(call, error, final=True, attempt=0)
+            fail(call, error, final=True, attempt=0, now=now)
 
 
 def delete_answer(settings: Settings, run_id: str, stage: Stage, map_index: int) -> None:

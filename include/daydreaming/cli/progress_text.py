@@ -48,7 +48,7 @@ def line_text(model: ModelProgress) -> str:
         *([f"{model.held:,} not to be sent"] if model.held else []),
         *([f"{model.running:,} running"] if model.running else []),
         *([f"{rate_text(model.per_minute)} per min"] if model.per_minute else []),
-        *([f"{eta_text(model.eta_s)} left"] if model.waiting and model.eta_s else []),
+        *([f"{eta_text(model.eta_s)} left"] if model.unanswered and model.eta_s else []),
         f"{money_text(model.money)} US dollars",
     ]
     return ", ".join(parts)
@@ -81,7 +81,7 @@ def progress_json(progress: Progress, now: datetime) -> dict[str, Any]:
     return {
         "experiment_id": progress.experiment_id,
         "at": now.astimezone(UTC).isoformat(timespec="seconds"),
-        **{name: progress.total(name) for name in _COUNTS},
+        **{name: progress.total(count) for name, count in _COUNTS.items()},
         "eta_s": _seconds(progress.eta_s),
         **_money_json(progress.money),
         "models": [model_json(model) for model in progress.models],
@@ -93,14 +93,23 @@ def model_json(model: ModelProgress) -> dict[str, Any]:
     return {
         "stage": model.stage,
         "model": model.model,
-        **{name: getattr(model, name) for name in _COUNTS},
+        **{name: getattr(model, count) for name, count in _COUNTS.items()},
         "per_minute": None if model.per_minute is None else round(model.per_minute, 2),
         "eta_s": _seconds(model.eta_s),
         **_money_json(model.money),
     }
 
 
-_COUNTS = ("planned", "answered", "failed", "waiting", "running", "blocked", "held")
+#: Who reads an object asks of ``waiting`` what is still to come: what runs is part of it.
+_COUNTS = {
+    "planned": "planned",
+    "answered": "answered",
+    "failed": "failed",
+    "waiting": "unanswered",
+    "running": "running",
+    "blocked": "blocked",
+    "held": "held",
+}
 
 
 def _seconds(eta_s: float | None) -> int | None:

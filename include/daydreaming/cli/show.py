@@ -11,28 +11,13 @@ from datetime import UTC, datetime
 from typing import Any, TextIO
 
 from daydreaming.cli.plain_text import plain, plain_line
+from daydreaming.pipeline.rows import RECORD_FIELDS
 from daydreaming.pipeline.shown_essay import CallView, EssayView, view_essay
 from daydreaming.settings import Settings
 
 _LABEL_CHARS = 12
 #: Of the provenance, in this order, as JSON names it.
-_PROVENANCE = (
-    "model_requested",
-    "model_returned",
-    "upstream_provider",
-    "response_id",
-    "finish_reason",
-    "prompt_tokens",
-    "completion_tokens",
-    "cost_usd",
-    "latency_s",
-    "attempts",
-    "started_at",
-    "ended_at",
-    "request_hash",
-    "prompt_sha256",
-    "response_sha256",
-)
+_PROVENANCE = (*RECORD_FIELDS, "started_at", "ended_at", "response_sha256")
 
 
 def run_show(
@@ -52,7 +37,7 @@ def run_show(
         InputError: No planned call has this ID.
         StoreError: A file cannot be read.
     """
-    view = view_essay(settings, cell_id)
+    view = view_essay(settings, cell_id, datetime.now(UTC))
     in_full = verdicts or view.is_one_verdict
     if as_json:
         out.write(json.dumps(_json(view, prompt, in_full)) + "\n")
@@ -137,7 +122,7 @@ def _why_open(call: CallView) -> str:
         return "answered; its row is not written yet (`daydreaming rebuild` does)"
     if call.failure is None:
         return "not answered"
-    return f"not answered; last failure: {call.failure['error_class']}: {call.failure['message']}"
+    return f"not answered; last failure: {call.failure.error_class}: {call.failure.message}"
 
 
 def _concepts(view: EssayView) -> str:
@@ -202,7 +187,7 @@ def _verdict_json(verdict: CallView, prompt: bool, in_full: bool) -> dict[str, A
 def _call_json(call: CallView, prompt: bool) -> dict[str, Any]:
     row, failure = call.row or {}, call.failure
     values = {name: _json_value(row.get(name)) for name in _PROVENANCE}
-    last = None if failure is None else {name: failure[name] for name in ("error_class", "message")}
+    last = None if failure is None else {"error_class": failure.error_class, "message": failure.message}
     return {
         "is_answered": call.answer is not None,
         **values,

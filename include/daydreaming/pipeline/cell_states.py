@@ -9,11 +9,11 @@ from typing import Any, Literal
 
 from daydreaming.inputs.records import Stage
 from daydreaming.settings import Settings
-from daydreaming.store.cell_queries import LastFailure, cells_in_flight, last_failures, members_among
 from daydreaming.store.database import engine_for
+from daydreaming.store.open_cells import OpenCell, OpenFilter, Scope, moment_of, read_open
 from daydreaming.store.results import read_responses
 
-State = Literal["answered", "refused", "running", "failed", "waiting"]
+State = Literal["answered", "refused", "failed", "running", "waiting", "blocked", "held"]
 
 
 @dataclass(frozen=True)
@@ -21,14 +21,16 @@ class CellState:
     """Where one cell stands.
 
     Attributes:
-        state: ``refused``: an answer is stored, and the experiment must not count it.
+        state: ``refused``: an answer is stored, and the experiment must not count it; the others are those
+            of ``OpenCell``.
         row: Of the answer, in ``generations`` or ``evaluations``; None where there is none.
-        failure: The latest, where there is no answer that counts; None where none was recorded.
+        failure: The cell with its last failure, where there is no answer that counts; None where none was
+            recorded.
     """
 
     state: State
     row: Mapping[str, Any] | None
-    failure: LastFailure | None
+    failure: OpenCell | None
 
     @property
     def is_answered(self) -> bool:
@@ -40,32 +42,17 @@ def cell_states(
     settings: Settings, experiment_id: str, stage: Stage, cell_ids: Collection[str], now: datetime
 ) -> dict[str, CellState]:
     """States of cells that the experiment planned, by ID."""
-    engine = engine_for(settings)
+    engine, wanted = engine_for(settings), OpenFilter(stage=stage)
+    # The answers first: one that comes in between is not taken for one that was refused.
     rows = {row[f"{stage}_task_id"]: row for row in read_responses(engine, stage, cell_ids)}
-    counted = members_among(engine, experiment_id, stage, cell_ids)
-    without = [cell_id for cell_id in cell_ids if cell_id not in rows or cell_id not in counted]
-    flying = cells_in_flight(engine, stage, without, now) if without else set[str]()
-    failures = last_failures(engine, experiment_id, stage, without) if without else {}
-    return {
-        cell_id: CellState(
-            _state(cell_id, rows, counted, flying, failures), rows.get(cell_id), failures.get(cell_id)
-        )
-        for cell_id in cell_ids
-    }
+    scope, moment = Scope(experiment_id, cell_ids=cell_ids), moment_of(settings, now)
+    found = read_open(engine, scope, moment, wanted, limit=len(cell_ids))
+    open_cells = {cell.cell_id: cell for cell in found}
+    return {cell_id: _state(rows.get(cell_id), open_cells.get(cell_id)) for cell_id in cell_ids}
 
 
-def _state(
-    cell_id: str,
-    rows: Collection[str],
-    counted: Collection[str],
-    flying: Collection[str],
-    failures: Mapping[str, LastFailure],
-) -> State:
-    if cell_id in rows and cell_id in counted:
-        return "answered"
-    if cell_id in flying:
-        return "running"
-    if cell_id in rows:
-        return "refused"
-    failure = failures.get(cell_id)
-    return "failed" if failure and failure.final else "waiting"
+def _state(row: Mapping[str, Any] | None, cell: OpenCell | None) -> CellState:
+    if cell is None:
+        return CellState("answered" if row else "waiting", row, None)
+    state: State = "refused" if row and cell.state != "running" else cell.state
+    return CellState(state, row, cell if cell.error_class else None)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import fmean, stdev
+from statistics import fmean
 from typing import Any, Literal
 
+from daydreaming.analysis.disagreement import sd_over_judges
 from daydreaming.pipeline.call import CellCall, open_calls
 from daydreaming.pipeline.outdated import outdated_ids
 from daydreaming.pipeline.rows import read_score
@@ -125,16 +126,12 @@ def rank(essays: Iterable[Essay], verdicts: Sequence[Verdict], order: Order) -> 
 
 
 def _ranked(essay: Essay, verdicts: Sequence[Verdict], is_mixed: bool) -> RankedEssay:
-    by_judge: dict[str, list[float]] = {}
-    for verdict in verdicts:
-        if verdict.score is not None:
-            by_judge.setdefault(verdict.judge, []).append(_value(verdict, verdict.score, is_mixed))
-    scores = [score for of_judge in by_judge.values() for score in of_judge]
-    means = [fmean(of_judge) for of_judge in by_judge.values()]
+    scores = [(v.judge, _value(v, v.score, is_mixed)) for v in verdicts if v.score is not None]
+    sd = sd_over_judges(scores)
     return RankedEssay(
         essay,
-        round(fmean(scores), _DECIMALS) if scores else None,
-        round(stdev(means), _DECIMALS) if len(means) > 1 else None,
+        round(fmean(score for _, score in scores), _DECIMALS) if scores else None,
+        None if sd is None else round(sd, _DECIMALS),
         len(scores),
         len(verdicts),
     )

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
@@ -13,12 +13,13 @@ from daydreaming.inputs.records import Stage
 from daydreaming.llm.price import to_usd
 from daydreaming.pipeline.expected_cost import expected_usd, spent_usd
 from daydreaming.pipeline.experiments import has_results
+from daydreaming.pipeline.model_counts import ModelCounts, count_by_model, in_order
 from daydreaming.settings import Settings
 from daydreaming.store.database import engine_for
 from daydreaming.store.design_queries import Crossing, count_planned, read_crossings
 from daydreaming.store.experiments import read_experiments
 from daydreaming.store.ledger import experiment_scope, read_budget
-from daydreaming.store.open_cells import Moment, OpenGroup, State, count_open
+from daydreaming.store.open_cells import OpenGroup, Scope, count_open, moment_of
 from daydreaming.store.spending import SpendingRow, read_spending
 from daydreaming.store.statistics import read_source
 
@@ -26,55 +27,18 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
 STAGES: Final[tuple[Stage, ...]] = ("generation", "evaluation")
-#: Airflow's retry of a call may begin this much later than its delay says.
-_RETRY_GRACE: Final = timedelta(minutes=5)
 _DIGEST_CHARS: Final = 12
 
 
 @dataclass(frozen=True)
-class ModelProgress:
-    """Calls of one stage and model.
+class ModelCalls(ModelCounts):
+    """Calls of one stage and model, and their money.
 
     Attributes:
-        open: How many have no answer, by where they stand.
         spent_usd: None where a call was made whose price nobody knows.
     """
 
-    stage: Stage
-    model: str
-    planned: int
-    open: Mapping[State, int] = field(default_factory=dict)
-    spent_usd: float | None = 0.0
-
-    @property
-    def answered(self) -> int:
-        """With an answer that the experiment may use."""
-        return self.planned - sum(self.open.values())
-
-    @property
-    def running(self) -> int:
-        """Sent, and not answered yet."""
-        return self.open.get("running", 0)
-
-    @property
-    def failed(self) -> int:
-        """Given up."""
-        return self.open.get("failed", 0)
-
-    @property
-    def waiting(self) -> int:
-        """Not tried yet, or to be tried again."""
-        return self.open.get("waiting", 0)
-
-    @property
-    def blocked(self) -> int:
-        """Evaluations of an answer in which no essay was found."""
-        return self.open.get("blocked", 0)
-
-    @property
-    def held(self) -> int:
-        """Planned in a dry run, or refused with their estimate."""
-        return self.open.get("held", 0)
+    spent_usd: float | None
 
 
 @dataclass(frozen=True)
@@ -94,7 +58,7 @@ class ExperimentProgress:
     """
 
     experiment_id: str
-    models: Sequence[ModelProgress]
+    models: Sequence[ModelCalls]
     crossings: Sequence[Crossing]
     groups: Sequence[OpenGroup]
     spent_usd: float | None
@@ -119,11 +83,6 @@ class ExperimentProgress:
         return sum(model.planned for model in self.models if model.stage == stage)
 
 
-def moment_of(settings: Settings, now: datetime) -> Moment:
-    """Which failures are final at a point in time."""
-    return Moment(now, settings.task_retries + 1, now - settings.retry_delay - _RETRY_GRACE)
-
-
 def check_experiment(settings: Settings, experiment_id: str) -> None:
     """See that an experiment was started.
 
@@ -144,7 +103,7 @@ def experiment_progress(settings: Settings, experiment_id: str, now: datetime) -
     check_experiment(settings, experiment_id)
     engine = engine_for(settings)
     crossings = _kept_crossings(engine, experiment_id, count_planned(engine, experiment_id))
-    groups = count_open(engine, experiment_id, moment_of(settings, now))
+    groups = count_open(engine, Scope(experiment_id), moment_of(settings, now))
     spending = read_spending(engine, experiment_id)
     cap, reserved, _ = read_budget(engine, experiment_scope(experiment_id))
     models = _models(crossings, groups, spending)
@@ -171,30 +130,20 @@ def _kept_crossings(engine: Engine, experiment_id: str, planned: int) -> Sequenc
 
 
 def _models(
-    crossings: Iterable[Crossing], groups: Sequence[OpenGroup], spending: Sequence[SpendingRow]
-) -> list[ModelProgress]:
+    crossings: Iterable[Crossing], groups: Iterable[OpenGroup], spending: Sequence[SpendingRow]
+) -> list[ModelCalls]:
     planned: dict[tuple[Stage, str], int] = {}
     for crossing in crossings:
         key = (crossing.stage, crossing.model)
         planned[key] = planned.get(key, 0) + crossing.cells
+    by_model = count_by_model(groups)
     return [
-        ModelProgress(
+        ModelCalls(
             stage,
             model,
             cells,
-            _by_state(group for group in groups if (group.stage, group.model) == (stage, model)),
+            by_model.get((stage, model), {}),
             spent_usd(row for row in spending if (row.stage, row.model_id) == (stage, model)),
         )
-        for (stage, model), cells in sorted(planned.items(), key=lambda item: _place(item[0]))
+        for (stage, model), cells in in_order(planned)
     ]
-
-
-def _place(key: tuple[Stage, str]) -> tuple[int, str]:
-    return STAGES.index(key[0]), key[1]
-
-
-def _by_state(groups: Iterable[OpenGroup]) -> dict[State, int]:
-    counts: dict[State, int] = {}
-    for group in groups:
-        counts[group.state] = counts.get(group.state, 0) + group.cells
-    return counts

@@ -17,7 +17,7 @@ from daydreaming.errors import (
     StaleResponseError,
 )
 from daydreaming.inputs.records import Stage
-from daydreaming.pipeline.experiment_progress import check_experiment, moment_of
+from daydreaming.pipeline.experiment_progress import check_experiment
 from daydreaming.settings import Settings
 from daydreaming.store.database import engine_for
 from daydreaming.store.open_cells import (
@@ -25,8 +25,10 @@ from daydreaming.store.open_cells import (
     OpenCell,
     OpenFilter,
     OpenGroup,
+    Scope,
     State,
     count_open,
+    moment_of,
     read_open,
 )
 from daydreaming.store.unread_answers import UnreadAnswer, count_unread, read_unread
@@ -122,9 +124,9 @@ def read_missing(
         InputError: Nobody has started the experiment.
     """
     check_experiment(settings, experiment_id)
-    engine, moment = engine_for(settings), moment_of(settings, now)
-    groups = count_open(engine, experiment_id, moment)
-    cells = read_open(engine, experiment_id, moment, wanted, limit=size, offset=(page - 1) * size)
+    engine, scope, moment = engine_for(settings), Scope(experiment_id), moment_of(settings, now)
+    groups = count_open(engine, scope, moment)
+    cells = read_open(engine, scope, moment, wanted, limit=size, offset=(page - 1) * size)
     total = sum(group.cells for group in groups if wanted.holds(group))
     return missing_of(groups, cells, total)
 
@@ -132,7 +134,8 @@ def read_missing(
 def first_failed(settings: Settings, experiment_id: str, now: datetime, count: int) -> list[OpenCell]:
     """The first cells that were given up."""
     wanted = OpenFilter(state="failed")
-    return read_open(engine_for(settings), experiment_id, moment_of(settings, now), wanted, limit=count)
+    scope, moment = Scope(experiment_id), moment_of(settings, now)
+    return read_open(engine_for(settings), scope, moment, wanted, limit=count)
 
 
 def missing_of(groups: Sequence[OpenGroup], cells: Sequence[OpenCell], total: int) -> Missing:

@@ -191,11 +191,11 @@ def _stage_lines(progress: Progress) -> list[str]:
             continue
         counts = {
             name: sum(int(getattr(model, name)) for model in models)
-            for name in ("planned", "answered", "failed", "waiting", "blocked")
+            for name in ("planned", "answered", "failed", "unanswered", "blocked")
         }
         line = (
             f"{stage.capitalize()}s: {counts['answered']:,} of {counts['planned']:,} answered, "
-            f"{counts['failed']:,} failed, {counts['waiting']:,} waiting"
+            f"{counts['failed']:,} failed, {counts['unanswered']:,} waiting"
         )
         if counts["blocked"]:
             line += f", {counts['blocked']:,} not possible (no essay found)"
@@ -240,7 +240,7 @@ def _late_text(progress: Progress | None) -> str:
         return "has not begun, or failed at once"
     text = (
         f"{progress.total('answered'):,} of {progress.total('planned'):,} calls answered, "
-        f"{progress.total('failed'):,} failed, {progress.total('waiting'):,} waiting"
+        f"{progress.total('failed'):,} failed, {progress.total('unanswered'):,} waiting"
     )
     return f"{text}, about {duration_text(progress.eta_s)} left" if progress.eta_s else text
 

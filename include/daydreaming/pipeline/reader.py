@@ -84,7 +84,7 @@ def open_essay(settings: Settings, experiment_id: str, generation_task_id: str, 
         is_import(run),
         cell,
         state,
-        _concepts(settings, run, cell),
+        shown_concepts(settings, run, cell.combo_id),
         essay,
         essay_error,
         answer,
@@ -143,8 +143,9 @@ def _texts(
     return shown_plain(essay), None, None if answer.strip() == essay.strip() else shown_answer(answer)
 
 
-def _concepts(settings: Settings, run: RunRecord, cell: PlannedCell) -> list[ShownConcept]:
-    ids = read_concept_ids(engine_for(settings), [cell.combo_id]).get(cell.combo_id, ())
+def shown_concepts(settings: Settings, run: RunRecord, combo_id: str) -> list[ShownConcept]:
+    """The concepts of a combination, in its order, as a run names them; none where it is not known."""
+    ids = read_concept_ids(engine_for(settings), [combo_id]).get(combo_id, ())
     try:
         inputs = frozen_inputs(settings.data_root, run)
     except StoreError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
+from daydreaming.errors import StoreError
 from daydreaming.inputs.records import Stage
 from daydreaming.pipeline.shown_texts import ShownText, shown_plain
 from daydreaming.store.files import DataRoot
@@ -36,14 +37,27 @@ def shown_prompt(
         cell_id: Its ID.
         prompt_sha256: Of the prompt that was answered; None where nobody knows.
     """
-    path = files.prompt(stage, cell_id)
-    name = files.relative(path)
+    name = files.relative(files.prompt(stage, cell_id))
     try:
-        data = path.read_bytes()
-        text = data.decode()
+        text = read_prompt(files, stage, cell_id)
+    except StoreError as error:
+        return ShownPrompt(ShownText(problem=str(error)), False, name)
+    if text is None:
+        return None
+    is_other = prompt_sha256 is not None and hashlib.sha256(text.encode()).hexdigest() != prompt_sha256
+    return ShownPrompt(shown_plain(text), is_other, name)
+
+
+def read_prompt(files: DataRoot, stage: Stage, cell_id: str) -> str | None:
+    """The whole prompt of a cell; None where none was rendered.
+
+    Raises:
+        StoreError: The file cannot be read.
+    """
+    path = files.prompt(stage, cell_id)
+    try:
+        return path.read_bytes().decode()
     except FileNotFoundError:
         return None
     except (OSError, UnicodeDecodeError) as error:
-        return ShownPrompt(ShownText(problem=f"{name}: cannot be read ({error})."), False, name)
-    is_other = prompt_sha256 is not None and hashlib.sha256(data).hexdigest() != prompt_sha256
-    return ShownPrompt(shown_plain(text), is_other, name)
+        raise StoreError(f"{files.relative(path)}: cannot be read ({error}).") from error

@@ -1,4 +1,9 @@
-"""Where experiments stand: answered, failed and waiting calls, by stage and model."""
+"""Where experiments stand by their files: answered, failed and waiting calls, by stage and model.
+
+What is answered is counted in the data root, on purpose: ``store.open_cells`` knows of answers from their
+rows, and rows may lag behind files that people bring or delete. So a failure is taken as final as it was
+recorded, without asking whether Airflow tries again.
+"""
 
 from __future__ import annotations
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-import statistics
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from daydreaming.analysis.disagreement import sd_over_judges
 from daydreaming.errors import DaydreamingError, ScoreParseError, StoreError
 from daydreaming.parsing.score import LocatedScore, Scale, locate_score
 from daydreaming.pipeline.cell_states import CellState, cell_states
@@ -48,7 +48,8 @@ class Summary:
 
     Attributes:
         scored: How many there are.
-        mean: None where there is none; ``sd`` (n − 1) below 2.
+        mean: Of all of them; None where there is none.
+        sd: Over the judges, of each one's mean (n − 1); None below two judges.
         as_share: Whether they are shares of the rubrics' ranges, because these differ.
     """
 
@@ -99,13 +100,14 @@ def summarize_scores(verdicts: Sequence[Verdict]) -> Summary:
     as_share = len(scales) > 1
     scored = [row for row in rows if row["score"] is not None]
     values = [_share(row) if as_share else row["score"] for row in scored]
+    judges = [row["evaluation_model"] for row in scored]
     low, high = next(iter(scales)) if len(scales) == 1 else (None, None)
     return Summary(
         len(verdicts),
         len(rows),
         len(values),
         math.fsum(values) / len(values) if values else None,
-        statistics.stdev(values) if len(values) > 1 else None,
+        sd_over_judges(zip(judges, values, strict=True)),
         as_share,
         low,
         high,

@@ -5,11 +5,12 @@ Scores are shares of their rubric's range here, from 0 to 1, so that those of al
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
+
+from daydreaming.store.verdict_sums import PRECISION, counted_verdicts, root, verdict_sums
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Engine, Subquery
@@ -18,8 +19,6 @@ State = Literal["answered", "unscored", "no_essay"]
 Sort = Literal["mean", "sd", "n", "id", "time"]
 Order = Literal["asc", "desc"]
 
-#: Shares that differ by less are equal: their digits past it are what sums of binary numbers leave.
-_PRECISION = 1e-9
 _FACTORS = ("generation_template", "generation_model")
 _SORTED_BY: Mapping[Sort, str] = {
     "mean": "mean_key",
@@ -38,7 +37,7 @@ class EssayFilter:
         combination: A ``combo_id``.
         evaluation_template: Only verdicts by it count; likewise ``evaluation_model``.
         min_score: Lowest mean over the verdicts that count; likewise ``max_score``.
-        min_sd: Lowest standard deviation over them.
+        min_sd: Lowest standard deviation over the judges; see ``EssayRow.sd``.
         state: ``answered``: an essay was found in the answer; ``unscored``: a verdict has no score;
             ``no_essay``: none was found.
     """
@@ -74,7 +73,7 @@ class EssayRow:
         verdicts: How many count, scored or not.
         unscored: How many of them have no score.
         mean: Of their shares; None where there is none.
-        sd: Of their shares (n − 1); None below 2.
+        sd: Over the judges, of the mean share that each gave (n − 1); None below two judges.
     """
 
     generation_task_id: str
@@ -118,7 +117,8 @@ def read_ranges(engine: Engine, experiment_id: str, wanted: EssayFilter) -> Rang
     from daydreaming.store.schema import EvaluationResponse as Evaluation
 
     ends = (Evaluation.score_min, Evaluation.score_max)
-    query = _counted(select(*(f(end) for end in ends for f in (func.min, func.max))), experiment_id, wanted)
+    query = select(*(f(end) for end in ends for f in (func.min, func.max)))
+    query = counted_verdicts(query, experiment_id, wanted.evaluation_template, wanted.evaluation_model)
     with engine.connect() as connection:
         low, other_low, high, other_high = connection.execute(query).one()
     if low is None:
@@ -140,7 +140,7 @@ def read_essays(engine: Engine, listed: EssayList, *, limit: int, offset: int) -
             total = rows[0][-1] if rows else 0
         else:
             total = connection.scalar(select(func.count()).select_from(essay)) or 0
-    return [EssayRow(*(*row[:-2], _root(row[-2]))) for row in rows], total
+    return [EssayRow(*(*row[:-2], root(row[-2]))) for row in rows], total
 
 
 def read_neighbours(engine: Engine, listed: EssayList, generation_task_id: str) -> Neighbours | None:
@@ -176,7 +176,8 @@ def _essays(listed: EssayList) -> Subquery:
     from daydreaming.store.schema import GenerationResponse as Generation
     from daydreaming.store.schema import Membership
 
-    verdict, wanted = _verdicts(listed), listed.wanted
+    wanted = listed.wanted
+    verdict = verdict_sums(listed.experiment_id, wanted.evaluation_template, wanted.evaluation_model)
     generation_columns = [n for n in EssayRow.__dataclass_fields__ if hasattr(Generation, n)]
     query = (
         select(
@@ -204,57 +205,17 @@ def _essays(listed: EssayList) -> Subquery:
     if wanted.generation_replicate is not None:
         conditions.append(Generation.replicate == wanted.generation_replicate)
     if wanted.min_score is not None:
-        conditions.append(verdict.c.mean >= wanted.min_score - _PRECISION)
+        conditions.append(verdict.c.mean >= wanted.min_score - PRECISION)
     if wanted.max_score is not None:
-        conditions.append(verdict.c.mean <= wanted.max_score + _PRECISION)
+        conditions.append(verdict.c.mean <= wanted.max_score + PRECISION)
     if wanted.min_sd is not None:
-        conditions.append(verdict.c.variance >= wanted.min_sd**2 - _PRECISION)
+        conditions.append(verdict.c.variance >= wanted.min_sd**2 - PRECISION)
     if wanted.state == "unscored":
         conditions.append(verdict.c.unscored > 0)
     elif wanted.state:
         found = Generation.essay_error.is_(None)
         conditions.append(found if wanted.state == "answered" else ~found)
     return query.where(*conditions).subquery("essay")
-
-
-def _verdicts(listed: EssayList) -> Subquery:
-    """Of each essay: its verdicts that count, their mean and their variance."""
-    from sqlalchemy import case, func, select
-
-    from daydreaming.store.schema import EvaluationResponse as Evaluation
-
-    value = (Evaluation.score - Evaluation.score_min) / (Evaluation.score_max - Evaluation.score_min)
-    n, total = func.count(value), func.sum(value)
-    variance = case(
-        (n < 2, None),
-        (func.min(value) == func.max(value), 0.0),
-        else_=(func.sum(value * value) - total * total / n) / (n - 1),
-    )
-    query = select(
-        Evaluation.generation_task_id,
-        func.count().label("verdicts"),
-        (func.count() - n).label("unscored"),
-        func.avg(value).label("mean"),
-        variance.label("variance"),
-    ).group_by(Evaluation.generation_task_id)
-    counted: Subquery = _counted(query, listed.experiment_id, listed.wanted).subquery("verdict")
-    return counted
-
-
-def _counted(query: Any, experiment_id: str, wanted: EssayFilter) -> Any:
-    """Of the evaluations that a query reads, those that serve the experiment and are asked for."""
-    from sqlalchemy import and_
-
-    from daydreaming.store.schema import EvaluationResponse as Evaluation
-    from daydreaming.store.schema import Membership
-
-    serves = and_(Membership.stage == "evaluation", Membership.cell_id == Evaluation.evaluation_task_id)
-    query = query.join(Membership, serves).where(Membership.experiment_id == experiment_id)
-    if wanted.evaluation_template:
-        query = query.where(Evaluation.evaluation_template == wanted.evaluation_template)
-    if wanted.evaluation_model:
-        query = query.where(Evaluation.evaluation_model == wanted.evaluation_model)
-    return query
 
 
 def _order(essay: Subquery, listed: EssayList) -> list[ColumnElement[Any]]:
@@ -267,9 +228,4 @@ def _key(value: ColumnElement[Any]) -> ColumnElement[Any]:
     """What to sort by, so that equal shares are equal whichever way they were added up."""
     from sqlalchemy import BigInteger, cast
 
-    return cast(value / _PRECISION + 0.5, BigInteger)
-
-
-def _root(variance: float | None) -> float | None:
-    # The sums may end a hair below zero.
-    return None if variance is None else math.sqrt(max(variance, 0.0))
+    return cast(value / PRECISION + 0.5, BigInteger)

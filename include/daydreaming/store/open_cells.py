@@ -1,12 +1,14 @@
-"""Planned cells without an answer, and where each stands: listed and counted by the database.
+"""Where planned cells stand: those without an answer, listed and counted by the database.
 
-The rules are those of ``pipeline.progress``, which counts whole plans for who watches a run.
+What is planned and not open is answered. Whoever tells where a cell stands asks here; the files alone are
+counted by ``pipeline.status``.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from daydreaming.errors import LLMTransientError, StaleResponseError
@@ -15,10 +17,29 @@ from daydreaming.inputs.records import Stage
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Engine, FromClause, ScalarSelect, Subquery
 
+    from daydreaming.settings import Settings
+
 State = Literal["failed", "running", "waiting", "blocked", "held"]
 #: In the order in which they are listed.
 STATES: Final[tuple[State, ...]] = ("failed", "running", "waiting", "blocked", "held")
 _ANSWERED: Final = "answered"
+#: Airflow's retry of a call may begin this much later than its delay says.
+_RETRY_GRACE: Final = timedelta(minutes=5)
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Whose planned cells are asked for.
+
+    Attributes:
+        experiment_id: Of all the runs.
+        run_ids: What these runs planned; None for all runs of the experiment.
+        cell_ids: These cells alone; None for all.
+    """
+
+    experiment_id: str
+    run_ids: Collection[str] | None = None
+    cell_ids: Collection[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -34,6 +55,11 @@ class Moment:
     now: datetime
     tries: int
     retried_since: datetime
+
+
+def moment_of(settings: Settings, now: datetime) -> Moment:
+    """Which failures are final at a point in time."""
+    return Moment(now, settings.task_retries + 1, now - settings.retry_delay - _RETRY_GRACE)
 
 
 @dataclass(frozen=True)
@@ -74,6 +100,8 @@ class OpenCell:
     """A planned cell without an answer that the experiment may use.
 
     Attributes:
+        state: ``running``: sent and not answered; ``failed``: given up; ``blocked``: an evaluation of an
+            answer in which no essay was found; ``held``: no run may send it; else ``waiting``.
         run_id: The run that is to answer it, with ``map_index`` its instance there.
         error_class: Of its last failure in that run; None, like what follows, where there was none.
         attempt: Number of the call, from 1; 0 where nothing was sent.
@@ -92,11 +120,11 @@ class OpenCell:
     occurred_at: datetime | None
 
 
-def count_open(engine: Engine, experiment_id: str, moment: Moment) -> list[OpenGroup]:
-    """All open cells of an experiment, counted by what they have in common."""
+def count_open(engine: Engine, scope: Scope, moment: Moment) -> list[OpenGroup]:
+    """All open cells, counted by what they have in common."""
     from sqlalchemy import func, select
 
-    cell = _cells(experiment_id, moment)
+    cell = _cells(scope, moment)
     keys = (cell.c.state, cell.c.stage, cell.c.model, cell.c.run_id, cell.c.error_class)
     query = (
         select(*keys, func.min(cell.c.message), func.count())
@@ -109,12 +137,12 @@ def count_open(engine: Engine, experiment_id: str, moment: Moment) -> list[OpenG
 
 
 def read_open(
-    engine: Engine, experiment_id: str, moment: Moment, wanted: OpenFilter, *, limit: int, offset: int = 0
+    engine: Engine, scope: Scope, moment: Moment, wanted: OpenFilter, *, limit: int, offset: int = 0
 ) -> list[OpenCell]:
-    """Open cells of an experiment: by state in the order of ``STATES``, then as they were planned."""
+    """Open cells: by state in the order of ``STATES``, then as they were planned."""
     from sqlalchemy import case, select
 
-    cell = _cells(experiment_id, moment)
+    cell = _cells(scope, moment)
     place = case({state: i for i, state in enumerate(STATES)}, value=cell.c.state)
     query = (
         select(*(cell.c[name] for name in OpenCell.__dataclass_fields__))
@@ -129,13 +157,13 @@ def read_open(
         return [OpenCell(*row) for row in connection.execute(query)]
 
 
-def _cells(experiment_id: str, moment: Moment) -> Subquery:
+def _cells(scope: Scope, moment: Moment) -> Subquery:
     """Every planned cell that may be open once, with its state and its last failure."""
     from sqlalchemy import and_, case, func, or_, select
 
     from daydreaming.store.schema import CellFailure, EvaluationResponse, GenerationResponse
 
-    plan = _plan(experiment_id)
+    plan = _plan(scope)
     generation, evaluation = GenerationResponse.__table__, EvaluationResponse.__table__
     judged, failure = generation.alias("judged"), CellFailure.__table__
     is_evaluation = plan.c.stage == "evaluation"
@@ -168,25 +196,23 @@ def _cells(experiment_id: str, moment: Moment) -> Subquery:
         )
         .outerjoin(evaluation, and_(is_evaluation, evaluation.c.evaluation_task_id == plan.c.cell_id))
         .outerjoin(judged, and_(is_evaluation, judged.c.generation_task_id == plan.c.generation_task_id))
-        .outerjoin(failure, failure.c.id == _last_failure(plan, experiment_id))
+        .outerjoin(failure, failure.c.id == _last_failure(plan, scope.experiment_id))
         .where(plan.c.place == 1)
         .subquery()
     )
 
 
-def _plan(experiment_id: str) -> Subquery:
+def _plan(scope: Scope) -> Subquery:
     """Each cell in every run that planned it; place 1 is the last run that may send, else the last."""
-    from sqlalchemy import false, func, or_, select
+    from sqlalchemy import func, select
 
-    from daydreaming.store.schema import PlannedCall, Run
+    from daydreaming.store.schema import PlannedCall
 
-    is_dry = func.coalesce(Run.params["dry_run"].as_boolean(), false())
-    is_held = or_(Run.refusal.is_not(None), is_dry)
+    run = _runs(scope)
     place = func.row_number().over(
-        partition_by=(PlannedCall.stage, PlannedCall.cell_id),
-        order_by=(is_held, Run.created_at.desc(), Run.run_id.desc()),
+        partition_by=(PlannedCall.stage, PlannedCall.cell_id), order_by=run.c.precedence
     )
-    return (
+    query = (
         select(
             PlannedCall.stage,
             PlannedCall.cell_id,
@@ -194,14 +220,36 @@ def _plan(experiment_id: str) -> Subquery:
             func.coalesce(PlannedCall.evaluation_model, PlannedCall.generation_model).label("model"),
             PlannedCall.run_id,
             PlannedCall.map_index,
-            Run.created_at,
-            is_held.label("is_held"),
+            run.c.created_at,
+            run.c.is_held,
             place.label("place"),
         )
-        .join(Run, Run.run_id == PlannedCall.run_id)
-        .where(Run.experiment_id == experiment_id, _may_be_open(experiment_id))
-        .subquery("plan")
+        .join(run, run.c.run_id == PlannedCall.run_id)
+        .where(_may_be_open(scope.experiment_id))
     )
+    if scope.cell_ids is not None:
+        query = query.where(PlannedCall.cell_id.in_(scope.cell_ids))
+    return query.subquery("plan")
+
+
+def _runs(scope: Scope) -> Subquery:
+    """The runs, numbered: of those that planned a cell the one with the lowest number is to answer it.
+
+    Numbered before they are joined, so that a run's parameters are read once and not once for each cell.
+    """
+    from sqlalchemy import false, func, or_, select
+
+    from daydreaming.store.schema import Run
+
+    is_dry = func.coalesce(Run.params["dry_run"].as_boolean(), false())
+    is_held = or_(Run.refusal.is_not(None), is_dry)
+    precedence = func.row_number().over(order_by=(is_held, Run.created_at.desc(), Run.run_id.desc()))
+    query = select(
+        Run.run_id, Run.created_at, is_held.label("is_held"), precedence.label("precedence")
+    ).where(Run.experiment_id == scope.experiment_id)
+    if scope.run_ids is not None:
+        query = query.where(Run.run_id.in_(scope.run_ids))
+    return query.subquery("run")
 
 
 def _may_be_open(experiment_id: str) -> ColumnElement[bool]:

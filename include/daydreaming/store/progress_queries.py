@@ -7,18 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from daydreaming.errors import LLMTransientError
 from daydreaming.inputs.records import Stage
 from daydreaming.store.plans import RunRecord
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Engine
 
-#: SQLite allows 32,766 variables in a statement.
-_IN_CHUNK = 5_000
 _STAGES: tuple[Stage, ...] = ("generation", "evaluation")
-#: (stage, cell ID)
-CellKey = tuple[str, str]
 #: (stage, model ID)
 ModelKey = tuple[Stage, str]
 
@@ -39,32 +34,6 @@ class WatchedRun:
     def sends_nothing(self) -> bool:
         """Whether its plan is only looked at, or was refused."""
         return self.refusal is not None or bool(self.record.params.get("dry_run"))
-
-
-@dataclass(frozen=True)
-class WatchedCell:
-    """A planned cell, as far as counting needs it."""
-
-    stage: Stage
-    cell_id: str
-    model_id: str
-    generation_task_id: str
-
-
-@dataclass(frozen=True)
-class LastFailure:
-    """The last failure of a cell in one run.
-
-    Attributes:
-        final: Whether it ended its instance's try.
-        transient_tries: Tries that ended in a failure after which Airflow tries again.
-    """
-
-    final: bool
-    error_class: str
-    message: str
-    occurred_at: datetime
-    transient_tries: int
 
 
 @dataclass(frozen=True)
@@ -113,110 +82,32 @@ def watched_runs(
         return [WatchedRun(RunRecord(*row[:-2]), row[-2], row[-1]) for row in connection.execute(query)]
 
 
-def watched_cells(engine: Engine, run_id: str) -> list[WatchedCell]:
-    """A run's plan, in both stages; it is written once per stage and then never changes."""
-    from sqlalchemy import func, select
+def planned_stages(engine: Engine, run_ids: Collection[str]) -> set[tuple[str, str]]:
+    """By run: the stages whose plan is written; each is written at once and then never changes."""
+    from sqlalchemy import select
 
     from daydreaming.store.schema import PlannedCall
 
-    columns = (
-        PlannedCall.stage,
-        PlannedCall.cell_id,
-        func.coalesce(PlannedCall.evaluation_model, PlannedCall.generation_model),
-        PlannedCall.generation_task_id,
-    )
-    query: Any = select(*columns).where(PlannedCall.run_id == run_id)
+    query = select(PlannedCall.run_id, PlannedCall.stage).where(PlannedCall.run_id.in_(run_ids)).distinct()
     with engine.connect() as connection:
-        return [WatchedCell(*row) for row in connection.execute(query)]
+        return {(run_id, stage) for run_id, stage in connection.execute(query)}
 
 
-def answered_cells(engine: Engine, run_ids: Collection[str]) -> set[CellKey]:
-    """Planned cells of some runs that have a response."""
-    from daydreaming.store.results import response_key
+def planned_by_model(engine: Engine, run_ids: Collection[str]) -> dict[ModelKey, int]:
+    """Cells that some runs planned, each once, by stage and model."""
+    from sqlalchemy import distinct, func, select
 
-    return {
-        (stage, cell) for stage in _STAGES for cell in _answers(engine, run_ids, stage, response_key(stage))
-    }
+    from daydreaming.store.schema import PlannedCall
 
-
-def essayless_generations(engine: Engine, run_ids: Collection[str]) -> set[str]:
-    """Generations that evaluations of some runs judge, and in whose answer no essay was found."""
-    from sqlalchemy import select
-
-    from daydreaming.store.schema import GenerationResponse, PlannedCall
-
-    query = select(GenerationResponse.generation_task_id).where(
-        GenerationResponse.essay_error.is_not(None),
-        GenerationResponse.generation_task_id.in_(
-            select(PlannedCall.generation_task_id).where(PlannedCall.run_id.in_(run_ids))
-        ),
+    model = func.coalesce(PlannedCall.evaluation_model, PlannedCall.generation_model)
+    keys = (PlannedCall.stage, model)
+    query: Any = (
+        select(*keys, func.count(distinct(PlannedCall.cell_id)))
+        .where(PlannedCall.run_id.in_(run_ids))
+        .group_by(*keys)
     )
     with engine.connect() as connection:
-        return set(connection.scalars(query))
-
-
-def answered_at(engine: Engine, cells: Collection[CellKey]) -> dict[CellKey, datetime | None]:
-    """When some cells were answered, by cell; without those that are not."""
-    from sqlalchemy import select
-
-    from daydreaming.store.results import response_key, response_model
-
-    found: dict[CellKey, datetime | None] = {}
-    with engine.connect() as connection:
-        for stage in _STAGES:
-            key, ids = response_key(stage), [cell_id for of, cell_id in cells if of == stage]
-            for first in range(0, len(ids), _IN_CHUNK):
-                query = select(key, response_model(stage).ended_at).where(
-                    key.in_(ids[first : first + _IN_CHUNK])
-                )
-                found |= {(stage, cell_id): at for cell_id, at in connection.execute(query)}
-    return found
-
-
-def last_failures(engine: Engine, run_ids: Collection[str]) -> dict[tuple[str, CellKey], LastFailure]:
-    """By run and cell: its last failure."""
-    from sqlalchemy import and_, case, func, select
-
-    from daydreaming.store.schema import CellFailure
-
-    is_try = and_(CellFailure.final, CellFailure.error_class == LLMTransientError.__name__)
-    last = (
-        select(func.max(CellFailure.id).label("id"), func.sum(case((is_try, 1), else_=0)).label("tries"))
-        .where(CellFailure.run_id.in_(run_ids))
-        .group_by(CellFailure.run_id, CellFailure.stage, CellFailure.cell_id)
-        .subquery()
-    )
-    query = select(
-        CellFailure.run_id,
-        CellFailure.stage,
-        CellFailure.cell_id,
-        CellFailure.final,
-        CellFailure.error_class,
-        CellFailure.message,
-        CellFailure.occurred_at,
-        last.c.tries,
-    ).join(last, last.c.id == CellFailure.id)
-    with engine.connect() as connection:
-        return {
-            (run_id, (stage, cell_id)): LastFailure(*values)
-            for run_id, stage, cell_id, *values in connection.execute(query)
-        }
-
-
-def cells_in_flight(engine: Engine, now: datetime) -> set[CellKey]:
-    """Cells whose call was sent and is not over; of all experiments, for cells may be shared."""
-    from sqlalchemy import and_, select
-
-    from daydreaming.store.schema import Claim, LLMCall
-
-    held = and_(Claim.stage == LLMCall.stage, Claim.cell_id == LLMCall.cell_id, Claim.owner == LLMCall.owner)
-    query = (
-        select(LLMCall.stage, LLMCall.cell_id)
-        .join(Claim, held)
-        .where(LLMCall.state == "reserved", LLMCall.start_at <= now.timestamp(), Claim.expires_at > now)
-    )
-    with engine.connect() as connection:
-        return {(stage, cell_id) for stage, cell_id in connection.execute(query)}
+        return {(stage, name): cells for stage, name, cells in connection.execute(query)}
 
 
 def landed_since(engine: Engine, run_ids: Collection[str], since: datetime) -> dict[ModelKey, Landed]:
@@ -243,12 +134,22 @@ def landed_since(engine: Engine, run_ids: Collection[str], since: datetime) -> d
 
 def last_landed_at(engine: Engine, run_ids: Collection[str]) -> datetime | None:
     """When the latest answer to a planned cell of some runs came."""
-    from sqlalchemy import func
+    from sqlalchemy import func, select
 
-    from daydreaming.store.results import response_model
+    from daydreaming.store.results import response_key, response_model
+    from daydreaming.store.schema import PlannedCall
 
-    times = [_answers(engine, run_ids, stage, func.max(response_model(stage).ended_at)) for stage in _STAGES]
-    return max((at for found in times for at in found if at is not None), default=None)
+    times: list[datetime | None] = []
+    with engine.connect() as connection:
+        for stage in _STAGES:
+            table = response_model(stage)
+            query = (
+                select(func.max(table.ended_at))
+                .join(PlannedCall, PlannedCall.cell_id == response_key(stage))
+                .where(PlannedCall.stage == stage, PlannedCall.run_id.in_(run_ids))
+            )
+            times.append(connection.scalar(query))
+    return max((at for at in times if at is not None), default=None)
 
 
 def money_by_model(
@@ -284,20 +185,3 @@ def mean_tokens(engine: Engine, stage: Stage, model_ids: Collection[str]) -> dic
     query = select(model, func.avg(tokens)).where(tokens.is_not(None), model.in_(model_ids)).group_by(model)
     with engine.connect() as connection:
         return {name: float(mean) for name, mean in connection.execute(query)}
-
-
-def _answers(engine: Engine, run_ids: Collection[str], stage: Stage, what: Any) -> list[Any]:
-    """Something of the responses to planned cells of some runs."""
-    from sqlalchemy import select
-
-    from daydreaming.store.results import response_key
-    from daydreaming.store.schema import PlannedCall
-
-    query = (
-        select(what)
-        .select_from(PlannedCall)
-        .join(response_key(stage).class_, response_key(stage) == PlannedCall.cell_id)
-        .where(PlannedCall.stage == stage, PlannedCall.run_id.in_(run_ids))
-    )
-    with engine.connect() as connection:
-        return list(connection.scalars(query))

@@ -5,11 +5,11 @@ A rating older than the answer of its generation is of an earlier essay, and is 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 from daydreaming.store.ratings import RatingRecord
+from daydreaming.store.verdict_sums import root, verdict_sums
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -69,36 +69,20 @@ def ratable_essays(engine: Engine, experiment_id: str, rubric: str, only: str | 
 
 
 def judges_sd(engine: Engine, experiment_id: str, rubric: str) -> dict[str, float]:
-    """How far the verdicts on an essay differ, by generation ID; without essays of fewer than 2 scores.
+    """How far judges differ on an essay, by generation ID; without essays that fewer than two have scored.
 
     Returns:
-        Standard deviations (n − 1) in points on 0–10.
+        Standard deviations over judges of each one's mean (n − 1), in points on 0–10.
     """
-    from sqlalchemy import and_, func, select
+    from sqlalchemy import select
 
-    from daydreaming.store.schema import EvaluationResponse as Evaluation
-    from daydreaming.store.schema import Membership
-
-    share = (Evaluation.score - Evaluation.score_min) / (Evaluation.score_max - Evaluation.score_min)
-    points = _SCALE * share
-    query = (
-        select(Evaluation.generation_task_id, func.count(), func.sum(points), func.sum(points * points))
-        .join(
-            Membership,
-            and_(Membership.stage == "evaluation", Membership.cell_id == Evaluation.evaluation_task_id),
-        )
-        .where(
-            Membership.experiment_id == experiment_id,
-            Evaluation.evaluation_template == rubric,
-            Evaluation.score.is_not(None),
-        )
-        .group_by(Evaluation.generation_task_id)
-        .having(func.count() >= 2)
-    )
+    verdict = verdict_sums(experiment_id, rubric, None)
+    query = select(verdict.c.generation_task_id, verdict.c.variance).where(verdict.c.variance.is_not(None))
     with engine.connect() as connection:
-        rows = connection.execute(query)
+        # Rounded, so that the noise of binary sums breaks no tie.
         return {
-            essay: _sd(count, float(total or 0), float(squares or 0)) for essay, count, total, squares in rows
+            essay: round(_SCALE * (root(variance) or 0.0), _DECIMALS)
+            for essay, variance in connection.execute(query)
         }
 
 
@@ -271,8 +255,3 @@ def _is_of(generation: Any) -> Any:
 
     # An answer without a record has the time of its file as its end, which a copy of the file changes.
     return or_(generation.started_at.is_(None), Rating.rated_at >= generation.ended_at)
-
-
-def _sd(scores: int, total: float, squares: float) -> float:
-    # Rounded, so that the noise of binary sums breaks no tie.
-    return round(math.sqrt(max(squares - total * total / scores, 0.0) / (scores - 1)), _DECIMALS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from datetime import UTC, datetime
+from decimal import ROUND_HALF_UP, Decimal, localcontext
 
 from daydreaming.pipeline.shown_texts import visible
 
@@ -11,6 +12,8 @@ __all__ = ["count", "day_time", "percent", "score", "seconds", "usd", "visible"]
 
 #: Where a value is missing: a dash that a screen reader skips beside the column's name.
 NONE = "–"
+#: Digits after the point past which there is only what sums of binary numbers leave.
+_DECIMALS = 9
 
 
 def count(value: int | None) -> str:
@@ -22,13 +25,12 @@ def score(value: float | None) -> str:
     """Two digits after the point, and none where they are zeros: ``7``, ``7.25``."""
     if value is None or math.isnan(value):
         return NONE
-    # Plus zero: what rounds to zero has no sign.
-    return f"{round(value, 2) + 0.0:.2f}".rstrip("0").rstrip(".")
+    return _half_up(value, 2).rstrip("0").rstrip(".")
 
 
 def percent(value: float | None) -> str:
     """A share of 1 as ``42 %``."""
-    return NONE if value is None or math.isnan(value) else f"{value:.0%}".replace("%", " %")
+    return NONE if value is None or math.isnan(value) else f"{_half_up(100 * value, 0)} %"
 
 
 def usd(value: float | None) -> str:
@@ -57,3 +59,10 @@ def seconds(value: float | None) -> str:
 def day_time(value: datetime | None) -> str:
     """``2026-01-31 14:05`` in UTC."""
     return NONE if value is None else value.astimezone(UTC).strftime("%Y-%m-%d %H:%M")
+
+
+def _half_up(value: float, digits: int) -> str:
+    """So many digits after the point; equal values look equal, and halves go up, whatever their noise."""
+    with localcontext(rounding=ROUND_HALF_UP):
+        # z: what rounds to zero has no sign.
+        return f"{Decimal(str(round(value, _DECIMALS))):z.{digits}f}"

@@ -36,7 +36,9 @@ def test_scores_are_shares_where_rubrics_differ_in_their_range(answered):
     assert (found.as_share, found.total, found.ranges.is_one) == (True, 2, False)
     assert rows["free"].mean == pytest.approx((1 + 1 + 0.1 + 0.1) / 4)
     assert rows["paid"].mean == pytest.approx((4 / 9 + 5 / 9 + 0.6 + 0.7) / 4)
-    assert rows["free"].sd == pytest.approx(0.51962, abs=1e-4)
+    # Both judges agree on it, however far its rubrics are apart.
+    assert rows["free"].sd == 0
+    assert rows["paid"].sd == pytest.approx((1 / 9 + 0.1) / 2 / 2**0.5)
 
 
 def test_scores_are_points_where_one_rubric_counts(answered):
@@ -57,7 +59,8 @@ def test_scores_are_points_where_one_rubric_counts(answered):
         # Per cent of the range.
         ({"min_score": 55}, ["free", "paid"]),
         ({"min_score": 56}, ["paid"]),
-        ({"min_sd": 50}, ["free"]),
+        ({"min_sd": 7}, ["paid"]),
+        ({"min_sd": 8}, []),
     ],
 )
 def test_bounds_are_on_the_scale_that_is_shown(answered, wanted, expected):

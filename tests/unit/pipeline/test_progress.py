@@ -15,8 +15,9 @@ from daydreaming.errors import (
     MissingResponseError,
     StaleResponseError,
 )
-from daydreaming.pipeline import frozen
+from daydreaming.pipeline import frozen, progress
 from daydreaming.pipeline.call import open_call, record_failure
+from daydreaming.pipeline.failures_list import read_missing
 from daydreaming.pipeline.plan import note_refusal, start_run
 from daydreaming.pipeline.progress import PLANNING_TIME, Progress, ProgressReader
 from daydreaming.settings import Settings
@@ -24,12 +25,13 @@ from daydreaming.store.admission import admit_calls
 from daydreaming.store.database import engine_for, writing_engine
 from daydreaming.store.learned_rates import LearnedRate, save_rate
 from daydreaming.store.ledger import Settlement, insert_calls, reserve, settle
+from daydreaming.store.open_cells import OpenFilter
 from daydreaming.store.progress_queries import Money
 from daydreaming.store.schema import GenerationResponse
 from tests.support.attempts import call_order, reservation
 from tests.support.experiments import NOW, answer_all, answer_call, make_settings, planned_run
 
-STATES = ("planned", "answered", "failed", "blocked", "held", "running", "waiting")
+STATES = ("planned", "answered", "failed", "blocked", "held", "running", "unanswered")
 SOON = NOW + timedelta(seconds=10)
 
 
@@ -72,7 +74,7 @@ def test_what_nobody_has_started_is_nothing(settings):
 def test_a_plan_waits_by_stage_and_model(settings):
     planned_run(settings)
     found = read(settings)
-    assert [(m.stage, m.model, m.waiting) for m in found.models] == [
+    assert [(m.stage, m.model, m.unanswered) for m in found.models] == [
         ("generation", "free", 2),
         ("generation", "paid", 2),
         ("evaluation", "free", 8),
@@ -98,23 +100,25 @@ def test_each_cell_stands_in_one_place(each_settings):
     answer_call(settings, "run-1", "generation", 7, text="No tag.")
     found = read(settings, now + timedelta(seconds=2))
     assert counts(found, "generation", "free") == {
-        "planned": 4, "answered": 1, "failed": 1, "running": 1, "waiting": 2,
+        "planned": 4, "answered": 1, "failed": 1, "running": 1, "unanswered": 2,
     }  # fmt: skip
     # The template of generation 7 wants tags: its 2 evaluations by each judge cannot be made.
-    assert counts(found, "evaluation", "judge") == {"planned": 16, "blocked": 2, "waiting": 14}
+    assert counts(found, "evaluation", "judge") == {"planned": 16, "blocked": 2, "unanswered": 14}
     assert read(settings, now + timedelta(seconds=2), run_id="run-1") == found
 
 
 def test_a_call_that_airflow_tries_again_is_waited_for(settings):
     planned_run(settings)
     assert settings.task_retries == 2
-    for attempt, expected in enumerate(({"waiting": 2}, {"waiting": 2}, {"failed": 1, "waiting": 1}), 1):
+    for attempt, expected in enumerate(
+        ({"unanswered": 2}, {"unanswered": 2}, {"failed": 1, "unanswered": 1}), 1
+    ):
         fail(settings, "generation", 0, LLMTransientError("busy"))
         found = counts(read(settings), "generation", "free")
         assert found == {"planned": 2, **expected}, attempt
     # A person has cleared it: three tries more.
     fail(settings, "generation", 0, LLMTransientError("busy"))
-    assert counts(read(settings), "generation", "free") == {"planned": 2, "waiting": 2}
+    assert counts(read(settings), "generation", "free") == {"planned": 2, "unanswered": 2}
     much_later = NOW + timedelta(hours=1)
     assert counts(read(settings, much_later), "generation", "free")["failed"] == 1
 
@@ -123,18 +127,18 @@ def test_without_retries_a_transient_failure_is_the_end(tmp_path):
     settings = make_settings(tmp_path, task_retries=0)
     planned_run(settings)
     fail(settings, "generation", 0, LLMTransientError("busy"))
-    assert counts(read(settings), "generation", "free") == {"planned": 2, "failed": 1, "waiting": 1}
+    assert counts(read(settings), "generation", "free") == {"planned": 2, "failed": 1, "unanswered": 1}
 
 
 def test_a_failure_in_an_earlier_run_is_not_one_of_this(settings):
     planned_run(settings)
     fail(settings, "generation", 0, LLMPermanentError("no"))
     planned_run(settings, "run-2", now=NOW + timedelta(seconds=1))
-    assert counts(read(settings), "generation", "free") == {"planned": 2, "waiting": 2}
+    assert counts(read(settings), "generation", "free") == {"planned": 2, "unanswered": 2}
     assert counts(read(settings, run_id="run-1"), "generation", "free")["failed"] == 1
 
 
-def test_a_judge_whose_essay_is_not_found_any_more_is_blocked_and_not_failed(settings):
+def test_a_judge_that_was_given_up_stays_failed_where_no_essay_is_found_later(settings):
     planned_run(settings)
     fail(settings, "evaluation", 8, MissingResponseError("nothing to judge"))
     before = read(settings).total("failed")
@@ -143,7 +147,10 @@ def test_a_judge_whose_essay_is_not_found_any_more_is_blocked_and_not_failed(set
                  == call.cell.generation_task_id)  # fmt: skip
     answer_call(settings, "run-1", "generation", index, text="No tag.")
     found = read(settings)
-    assert (before, found.total("failed"), found.total("blocked")) == (1, 0, 4)
+    # The page of failures says the same: its instance is red until it is cleared.
+    assert (before, found.total("failed"), found.total("blocked")) == (1, 1, 3)
+    missing = read_missing(settings, "demo", OpenFilter(), SOON, page=1, size=50)
+    assert (missing.by_state["failed"], missing.by_state["blocked"]) == (1, 3)
 
 
 def test_an_answer_that_was_refused_as_stale_is_a_failed_call_until_there_is_another(settings):
@@ -152,12 +159,12 @@ def test_an_answer_that_was_refused_as_stale_is_a_failed_call_until_there_is_ano
     planned_run(settings, "run-2", now=NOW + timedelta(seconds=1), generation_temperature=0.9)
     at = NOW + timedelta(seconds=5)
     fail(settings, "generation", 0, StaleResponseError("stale"), run_id="run-2", at=at)
-    assert counts(read(settings), "generation", "free") == {"planned": 2, "failed": 1, "waiting": 1}
+    assert counts(read(settings), "generation", "free") == {"planned": 2, "failed": 1, "unanswered": 1}
     cell_id = open_call(settings, "run-2", "generation", 0).cell.cell_id
     with engine_for(settings).begin() as connection:
         newer = update(GenerationResponse).where(GenerationResponse.generation_task_id == cell_id)
         connection.execute(newer.values(ended_at=at + timedelta(seconds=1)))
-    assert counts(read(settings), "generation", "free") == {"planned": 2, "answered": 1, "waiting": 1}
+    assert counts(read(settings), "generation", "free") == {"planned": 2, "answered": 1, "unanswered": 1}
 
 
 def test_what_no_run_may_send_is_not_waited_for(settings):
@@ -165,7 +172,7 @@ def test_what_no_run_may_send_is_not_waited_for(settings):
     found = read(settings)
     assert (found.total("held"), found.is_over, found.is_dry, found.refusals) == (20, True, True, ())
     planned_run(settings, "run-2", now=NOW + timedelta(seconds=1))
-    assert (read(settings).total("waiting"), read(settings).is_dry) == (20, False)
+    assert (read(settings).total("unanswered"), read(settings).is_dry) == (20, False)
     note_refusal(settings, "run-2", "Too dear.")
     found = read(settings)
     assert (found.total("held"), found.is_over, found.refusals) == (20, True, ("Too dear.",))
@@ -174,7 +181,7 @@ def test_what_no_run_may_send_is_not_waited_for(settings):
 def test_a_later_dry_run_takes_nothing_from_a_run_that_goes_on(settings):
     planned_run(settings)
     planned_run(settings, "run-2", now=NOW + timedelta(seconds=1), dry_run=True)
-    assert read(settings).total("waiting") == 20
+    assert read(settings).total("unanswered") == 20
 
 
 def test_a_run_whose_plan_is_to_come_is_waited_for_but_not_for_ever(settings):
@@ -190,6 +197,18 @@ def test_the_plan_is_read_again_until_it_is_whole(settings):
     assert reader.read(SOON).total("planned") == 0
     planned_run(settings)
     assert reader.read(SOON).total("planned") == 20
+
+
+def test_a_whole_plan_is_counted_once(settings, monkeypatch):
+    planned_run(settings)
+    reader, counted = ProgressReader(settings, "demo"), []
+    count = progress.planned_by_model
+    monkeypatch.setattr(progress, "planned_by_model", lambda *args: counted.append(args) or count(*args))
+    assert [reader.read(SOON).total("planned") for _ in range(3)] == [20, 20, 20]
+    assert len(counted) == 1
+    planned_run(settings, "run-2", now=NOW + timedelta(seconds=1), evaluation_replicates=2)
+    assert [reader.read(SOON).total("planned") for _ in range(2)] == [36, 36]
+    assert len(counted) == 2
 
 
 def test_a_run_has_its_shards_with_it(settings):
@@ -242,7 +261,7 @@ class TestTime:
         shutil.rmtree(settings.data_root / "02_tasks")
         frozen._read.cache_clear()
         [free, *_] = read(settings).models
-        assert (free.waiting, free.eta_s) == (30, None)
+        assert (free.unanswered, free.eta_s) == (30, None)
 
 
 def test_money_is_by_stage_and_model_and_that_of_a_run_is_its_own(each_settings):

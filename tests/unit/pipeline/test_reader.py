@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from daydreaming.errors import InputError, LLMTransientError
+from daydreaming.errors import InputError, LLMPermanentError, LLMTransientError
 from daydreaming.pipeline import frozen
 from daydreaming.pipeline.call import open_call, record_failure
 from daydreaming.pipeline.reader import open_essay
@@ -14,10 +14,12 @@ from daydreaming.pipeline.refresh import refresh_rows
 from daydreaming.pipeline.rescore import rescore
 from daydreaming.pipeline.verdicts_shown import summarize_scores, verdicts_on, with_texts
 from daydreaming.settings import Settings
-from daydreaming.store.claims import Lease, claim_cells
-from daydreaming.store.database import engine_for
+from daydreaming.store.admission import admit_calls
+from daydreaming.store.claims import claim_cells
+from daydreaming.store.database import engine_for, writing_engine
 from daydreaming.store.files import DataRoot
 from daydreaming.store.plans import cells_of_run
+from tests.support.attempts import call_order
 from tests.support.experiments import NOW, planned_run
 from tests.support.finished import answer_distinctly
 from tests.support.finished_root import fail, refuse_stale
@@ -176,6 +178,7 @@ def test_scores_of_rubrics_with_different_ranges_are_shares(answered):
     summary = summarize_scores(verdicts_on(answered, "demo", ids(answered)[0], NOW))
     assert (summary.planned, summary.answered, summary.scored, summary.as_share) == (4, 4, 3, True)
     assert summary.mean == pytest.approx((8 / 9 + 0.2 + 0.3) / 3)
+    assert summary.sd == pytest.approx(((8 / 9 + 0.2) / 2 - 0.3) / 2**0.5)
     only = [
         v
         for v in verdicts_on(answered, "demo", ids(answered)[0], NOW)
@@ -191,16 +194,26 @@ def test_scores_of_rubrics_with_different_ranges_are_shares(answered):
 
 def test_each_call_without_an_answer_says_where_it_stands(settings):
     planned_run(settings)
-    engine, name = engine_for(settings), ids(settings)[0]
+    name = ids(settings)[0]
     cells = [v.cell.cell_id for v in verdicts_on(settings, "demo", name, NOW)]
     by_index = ids(settings, "evaluation").index
-    for place, final in ((0, True), (1, False), (2, True)):
+    # The one that Airflow tries again is not given up, as everywhere else.
+    for place, error in enumerate((LLMPermanentError, LLMTransientError, LLMTransientError)):
         call = open_call(settings, "run-1", "evaluation", by_index(cells[place]))
-        record_failure(call, LLMTransientError("busy"), attempt=1, final=final, now=NOW)
-    with engine.begin() as connection:
-        claim_cells(connection, [Lease("evaluation", cells[2], "me")], NOW)
+        record_failure(call, error("busy"), attempt=1, final=True, now=NOW)
+    sent, booked = (
+        call_order(cell_id, experiment_id="demo", stage="evaluation", cell_id=cell_id)
+        for cell_id in cells[2:]
+    )
+    with writing_engine(settings).begin() as connection:
+        assert [admission.outcome for admission in admit_calls(connection, [sent])] == ["go"]
+        # A lease alone is no call that was sent.
+        claim_cells(connection, [booked.lease], NOW)
+    clock = datetime.now(UTC) + timedelta(seconds=5)
     states = [v.state for v in verdicts_on(settings, "demo", name, NOW)]
-    assert [state.state for state in states] == ["failed", "waiting", "running", "waiting"]
+    assert [state.state for state in states] == ["failed", "waiting", "waiting", "waiting"]
+    states = [v.state for v in verdicts_on(settings, "demo", name, clock)]
+    assert [state.state for state in states] == ["failed", "failed", "running", "waiting"]
     assert [state.failure.message if state.failure else None for state in states] == [
         "busy",
         "busy",
@@ -213,7 +226,7 @@ def test_each_call_without_an_answer_says_where_it_stands(settings):
 
 def test_an_answer_that_is_refused_as_stale_is_shown_and_not_counted(answered):
     planned_run(answered, "run-2", experiment_id="stale", generation_temperature=0.9)
-    refuse_stale(answered, "run-2")
+    refuse_stale(answered, "run-2", now=NOW + timedelta(hours=1))
     refresh_rows(answered, "stale")
     essay = open_essay(answered, "stale", ids(answered)[0], NOW)
     assert (essay.state.state, essay.state.is_answered) == ("refused", False)
@@ -224,6 +237,6 @@ def test_an_answer_that_is_refused_as_stale_is_shown_and_not_counted(answered):
 
 def test_the_last_attempt_that_failed_with_a_ledger_row_is_told(settings):
     planned_run(settings)
-    fail(open_call(settings, "run-1", "generation", 0), LLMTransientError("timed out"), final=True)
+    fail(open_call(settings, "run-1", "generation", 0), LLMPermanentError("timed out"), final=True)
     state = open_essay(settings, "demo", ids(settings)[0], NOW).state
     assert (state.state, state.failure.message) == ("failed", "timed out")

@@ -22,17 +22,18 @@ from daydreaming.store.upsert import insert_missing
 from tests.support.response_rows import ENDED, evaluation, generation, store_members
 
 ALL = EssayList("one", EssayFilter(), "id", "asc")
+STRICT = {"evaluation_model": "strict"}
 
 
 @pytest.fixture
 def engine(results_engine):
     """Essays of experiment `one`.
 
-    | essay | verdicts                              | shares     |
-    | a     | 2 and 6 of 10                         | .2 .6      |
-    | b     | 9 of 10, one unscored, 1 of 1–5       | .9 0       |
-    | c     | none, no essay                        |            |
-    | d     | 7 and 7 of 10, other model, replicate | .7 .7      |
+    | essay | verdicts                              | by judge | by strict |
+    | a     | 2 and 6 of 10                         | .2       | .6        |
+    | b     | 9 of 10, one unscored, 1 of 1–5       | .9       | 0         |
+    | c     | none, no essay                        |          |           |
+    | d     | 7 and 7 of 10, other model, replicate | .7       | .7        |
     """
     later = ENDED + timedelta(hours=1)
     essays = [
@@ -45,12 +46,12 @@ def engine(results_engine):
     store_members(results_engine, "generation", [generation("e")], ("two",))
     verdicts = [
         evaluation("a1", "a", 2.0),
-        evaluation("a2", "a", 6.0, evaluation_model="strict"),
+        evaluation("a2", "a", 6.0, **STRICT),
         evaluation("b1", "b", 9.0),
         evaluation("b2", "b", None),
-        evaluation("b3", "b", 1.0, evaluation_template="style", score_min=1.0, score_max=5.0),
+        evaluation("b3", "b", 1.0, **STRICT, evaluation_template="style", score_min=1.0, score_max=5.0),
         evaluation("d1", "d", 7.0),
-        evaluation("d2", "d", 7.0),
+        evaluation("d2", "d", 7.0, **STRICT),
     ]
     store_members(results_engine, "evaluation", verdicts)
     # Verdicts that serve another experiment only.
@@ -84,7 +85,9 @@ def names(engine, listed: EssayList, *, limit: int = 10, offset: int = 0) -> str
         ({"min_sd": 0.28}, "ab"),
         ({"min_sd": 0.0}, "abd"),
         ({"min_score": 0.8, "evaluation_template": "rigor"}, "b"),
-        ({"min_score": 0.6, "evaluation_model": "strict"}, "a"),
+        ({"min_score": 0.6, "evaluation_model": "strict"}, "ad"),
+        ({"min_sd": 0.0, "evaluation_model": "strict"}, ""),
+        ({"min_sd": 0.0, "evaluation_template": "rigor"}, "ad"),
         ({"evaluation_template": "style"}, "abcd"),
         ({"generation_template": "essay", "generation_model": "gen", "state": "answered"}, "a"),
     ],
@@ -130,11 +133,45 @@ def test_a_row_says_what_the_verdicts_that_count_come_to(engine):
     assert (only.verdicts, only.mean, only.sd) == (1, pytest.approx(0.6), None)
 
 
+def test_the_sd_is_over_judges_of_the_mean_that_each_gave(results_engine):
+    scores = {
+        # Rubrics far apart, on which both judges agree.
+        "agreed": {"judge": (2, 8), "strict": (2, 8)},
+        # Means of .2 and .8.
+        "many": {"judge": (2,), "strict": (6, 8, 10)},
+        "noise": {"judge": (1, 2, 6), "strict": (6, 2, 1)},
+        "one": {"judge": (1, 9)},
+        "silent": {"judge": (3, 4), "strict": (None,)},
+        "unscored": {"judge": (None,)},
+    }
+    store_members(results_engine, "generation", [generation(name) for name in scores])
+    rows = [
+        evaluation(f"{essay} {judge} {i}", essay, score, evaluation_model=judge, evaluation_template=f"r{i}")
+        for essay, by_judge in scores.items()
+        for judge, given in by_judge.items()
+        for i, score in enumerate(given)
+    ]
+    store_members(results_engine, "evaluation", rows)
+    found = {row.generation_task_id: row for row in read_essays(results_engine, ALL, limit=9, offset=0)[0]}
+    assert {name: row.sd for name, row in found.items()} == {
+        "agreed": 0.0,
+        "many": pytest.approx(0.6 / 2**0.5),
+        "noise": 0.0,
+        "one": None,
+        "silent": None,
+        "unscored": None,
+    }
+    assert found["many"].mean == pytest.approx((0.2 + 0.6 + 0.8 + 1) / 4)  # of all scores
+    assert (found["silent"].verdicts, found["silent"].unscored) == (3, 1)
+    assert (found["unscored"].verdicts, found["unscored"].unscored, found["unscored"].mean) == (1, 1, None)
+
+
 def test_equal_means_are_ties_however_they_were_added_up(results_engine):
     store_members(results_engine, "generation", [generation(name) for name in "xyz"])
-    # .1 + .2 + .6 and .6 + .2 + .1 end in different binary digits.
+    # .1 + .2 + .6 and .6 + .2 + .1 end in different binary digits; the other judge gives 0.
     for essay, scores in {"y": (1, 2, 6), "z": (6, 2, 1), "x": (2, 6, 1)}.items():
         rows = [evaluation(f"{essay}{i}", essay, float(score)) for i, score in enumerate(scores)]
+        rows.append(evaluation(f"{essay}9", essay, 0.0, **STRICT))
         store_members(results_engine, "evaluation", rows)
     assert names(results_engine, replace(ALL, sort="mean", order="desc")) == "xyz"
     assert names(results_engine, replace(ALL, sort="sd", order="asc")) == "xyz"

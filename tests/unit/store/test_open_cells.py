@@ -9,13 +9,11 @@ import pytest
 
 from daydreaming.errors import LLMPermanentError, LLMTransientError, StaleResponseError
 from daydreaming.pipeline.call import failure_row, open_call
-from daydreaming.pipeline.experiment_progress import moment_of
 from daydreaming.pipeline.plan import note_refusal
-from daydreaming.pipeline.progress import ProgressReader
 from daydreaming.settings import Settings
 from daydreaming.store.admission import admit_calls
 from daydreaming.store.database import engine_for, writing_engine
-from daydreaming.store.open_cells import STATES, OpenFilter, count_open, read_open
+from daydreaming.store.open_cells import STATES, OpenFilter, Scope, count_open, moment_of, read_open
 from daydreaming.store.results import insert_failure
 from tests.support.attempts import call_order
 from tests.support.experiments import NOW, answer_call, make_inputs, planned_run
@@ -23,6 +21,7 @@ from tests.support.experiments import NOW, answer_call, make_inputs, planned_run
 #: Long after the failures of these tests: nothing is tried again by now.
 LATER = NOW + timedelta(days=1)
 MANY = 1000
+DEMO = Scope("demo")
 
 
 @pytest.fixture
@@ -47,27 +46,16 @@ def send(settings, stage, index):
         assert [a.outcome for a in admit_calls(connection, [order])] == ["go"]
 
 
-def listed(settings, now=LATER, **wanted):
+def listed(settings, now=LATER, scope=DEMO, **wanted):
     moment = moment_of(settings, now)
-    return read_open(engine_for(settings), "demo", moment, OpenFilter(**wanted), limit=MANY)
+    return read_open(engine_for(settings), scope, moment, OpenFilter(**wanted), limit=MANY)
 
 
-def states(settings, now=LATER):
+def states(settings, now=LATER, scope=DEMO):
     """Cells by stage, model and state."""
     found = Counter()
-    for group in count_open(engine_for(settings), "demo", moment_of(settings, now)):
+    for group in count_open(engine_for(settings), scope, moment_of(settings, now)):
         found[group.stage, group.model, group.state] += group.cells
-    return found
-
-
-def counted_by_watchers(settings, now=LATER):
-    """The same as ``pipeline.progress`` has it."""
-    found = Counter()
-    for model in ProgressReader(settings, "demo").read(now).models:
-        for state in STATES:
-            number = getattr(model, state) - (model.running if state == "waiting" else 0)
-            if number:
-                found[model.stage, model.model, state] += number
     return found
 
 
@@ -75,7 +63,6 @@ def test_before_a_call_everything_waits(settings):
     waiting = states(settings)
     assert sum(waiting.values()) == 20
     assert {state for _, _, state in waiting} == {"waiting"}
-    assert waiting == counted_by_watchers(settings)
 
 
 def test_each_cell_stands_in_one_place(settings):
@@ -88,7 +75,7 @@ def test_each_cell_stands_in_one_place(settings):
     fail(settings, 1, LLMTransientError("hm"), stage="evaluation", now=moment, final=True)
     send(settings, "evaluation", 2)
     found = states(settings, moment)
-    assert found == counted_by_watchers(settings, moment)
+    assert found == Counter((cell.stage, cell.model, cell.state) for cell in listed(settings, moment))
     by_state = Counter()
     for (_, _, state), number in found.items():
         by_state[state] += number
@@ -125,7 +112,6 @@ def test_a_passing_failure_is_final_where_nobody_tries_again(settings, tries, af
     for _ in range(tries):
         fail(settings, 0, LLMTransientError("busy"))
     now = NOW + after
-    assert states(settings, now) == counted_by_watchers(settings, now)
     assert {c.state for c in listed(settings, now) if c.error_class} == {state}
 
 
@@ -136,7 +122,7 @@ def test_an_answer_that_was_refused_as_stale_counts_as_none(settings, refused_af
     cell_id = fail(settings, 0, StaleResponseError("another prompt"), now=refused, attempt=0)
     found = [cell for cell in listed(settings) if cell.cell_id == cell_id]
     assert [(cell.state, cell.attempt) for cell in found] == [("failed", 0)] * is_open
-    assert states(settings) == counted_by_watchers(settings)
+    assert states(settings)["generation", "free", "failed"] == is_open
 
 
 def test_the_last_run_that_planned_a_cell_is_to_answer_it(settings):
@@ -144,20 +130,35 @@ def test_the_last_run_that_planned_a_cell_is_to_answer_it(settings):
     planned_run(settings, "run-2", now=NOW + timedelta(hours=1))
     assert {cell.run_id for cell in listed(settings)} == {"run-2"}
     assert {cell.state for cell in listed(settings)} == {"waiting"}
-    assert states(settings) == counted_by_watchers(settings)
+    # Asked of the first run alone, it is the first run's.
+    first = Scope("demo", run_ids=["run-1"])
+    assert {cell.run_id for cell in listed(settings, scope=first)} == {"run-1"}
+    assert Counter(cell.state for cell in listed(settings, scope=first)) == {"failed": 1, "waiting": 19}
+    assert states(settings, scope=first)["generation", "free", "failed"] == 1
+    assert listed(settings, scope=Scope("other", run_ids=["run-1"])) == []
 
 
 def test_what_was_planned_for_no_call_is_held_unless_another_run_calls(settings):
     planned_run(settings, "dry", now=NOW + timedelta(hours=1), dry_run=True, generation_replicates=2)
-    found = states(settings)
-    assert found == counted_by_watchers(settings)
     assert {c.run_id for c in listed(settings, state="waiting")} == {"run-1"}
     held = listed(settings, state="held")
     assert len(held) == 20
     assert {cell.run_id for cell in held} == {"dry"}
     note_refusal(settings, "run-1", "Too dear.")
     assert {cell.state for cell in listed(settings)} == {"held"}
-    assert states(settings) == counted_by_watchers(settings)
+
+
+def test_single_cells_can_be_asked_for(settings):
+    failed = fail(settings, 1, LLMPermanentError("no"))
+    answer_call(settings, "run-1", "generation", 0)
+    answered = open_call(settings, "run-1", "generation", 0).cell.cell_id
+    waits = open_call(settings, "run-1", "evaluation", 0).cell.cell_id
+    some = Scope("demo", cell_ids=[waits, failed, answered, "nobody"])
+    assert [(c.cell_id, c.state) for c in listed(settings, scope=some)] == [
+        (failed, "failed"),
+        (waits, "waiting"),
+    ]
+    assert listed(settings, scope=Scope("demo", cell_ids=[])) == []
 
 
 def test_the_list_is_filtered_and_cut_by_the_database(settings):
@@ -167,15 +168,15 @@ def test_the_list_is_filtered_and_cut_by_the_database(settings):
     assert {c.model for c in listed(settings, model="judge")} == {"judge"}
     engine, moment = engine_for(settings), moment_of(settings, LATER)
     whole = listed(settings)
-    pages = [read_open(engine, "demo", moment, OpenFilter(), limit=7, offset=o) for o in (0, 7, 14, 21)]
+    pages = [read_open(engine, DEMO, moment, OpenFilter(), limit=7, offset=o) for o in (0, 7, 14, 21)]
     assert [cell for page in pages for cell in page] == whole
-    assert read_open(engine, "other", moment, OpenFilter(), limit=7) == []
+    assert read_open(engine, Scope("other"), moment, OpenFilter(), limit=7) == []
 
 
 def test_groups_tell_what_a_filter_leaves(settings):
     fail(settings, 1, LLMPermanentError("b"))
     fail(settings, 2, LLMPermanentError("a"))
-    groups = count_open(engine_for(settings), "demo", moment_of(settings, LATER))
+    groups = count_open(engine_for(settings), DEMO, moment_of(settings, LATER))
     for wanted in (
         OpenFilter(),
         OpenFilter(state="failed"),

@@ -138,6 +138,19 @@ def test_how_far_judges_differ_is_in_points_on_one_scale(engine):
     assert judges_sd(engine, "other", "rigor") == {}
 
 
+def test_how_far_judges_differ_is_over_their_means(engine):
+    again = {"stage": "evaluation", "experiment_id": "demo", "cell_id": "g1_rigor_j1_rep2"}
+    row = response(
+        EvaluationResponse, evaluation_task_id=again["cell_id"], generation_task_id="g1", score=3.0,
+        evaluation_template="rigor", evaluation_model="j1", score_min=0.0, score_max=10.0,
+    )  # fmt: skip
+    with engine.begin() as connection:
+        connection.execute(insert(EvaluationResponse), [row])
+        connection.execute(insert(Membership), [again])
+    # The means are 2 and 9.
+    assert judges_sd(engine, "demo", "rigor")["g1"] == pytest.approx(7 / 2**0.5)
+
+
 def test_the_run_that_planned_last_says_what_the_rubric_is(engine):
     assert planned_run_of(engine, "demo", "rigor", "g1") == "r2"
     assert planned_run_of(engine, "demo", "rigor", "g2") == "r1"

@@ -7,6 +7,7 @@ from fastapi.testclient import TestClient
 
 from daydreaming.errors import LLMTransientError
 from daydreaming.pipeline.call import build_request, open_call, record_failure, write_prompt
+from daydreaming.pipeline.plan import note_refusal
 from daydreaming.settings import Settings
 from daydreaming.store.database import engine_for
 from daydreaming.store.plans import cells_of_run
@@ -77,6 +78,13 @@ def test_a_verdict_that_is_not_there_leads_to_its_essay(site: TestClient, answer
 
 def test_a_verdict_on_an_answer_without_an_essay_says_that_nobody_is_asked(site: TestClient, answered):
     assert "No judge is asked" in cell(site, "evaluate", 12, "verdict").text
+
+
+def test_a_call_that_no_run_may_send_says_so(site: TestClient, answered):
+    note_refusal(answered, "run-1", "Too dear.")
+    page = cell(site, "evaluate", 1, "verdict").text
+    assert '<span class="tag ">held</span>' in page
+    assert "its estimate was refused" in page
 
 
 @pytest.mark.parametrize(

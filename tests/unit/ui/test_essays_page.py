@@ -82,6 +82,23 @@ def test_the_list_is_filtered_and_sorted_by_its_address(site: TestClient, answer
     assert "No essay fits this filter." in site.get(f"{ESSAYS}?min_score=100.5").text
 
 
+def test_the_list_and_the_reader_tell_how_far_judges_are_apart(site: TestClient, settings):
+    planned_run(settings, generation_templates=["essay"], generation_models=["free"])
+    # Both judges give rigor 7 and 9 of 9, and style 1 and 2 of 10; then each one's mean on rigor alone.
+    scores = {("evaluation", index): f"SCORE: {score}" for index, score in enumerate((7, 9, 1, 2))}
+    answer_distinctly(settings, "run-1", texts=scores)
+    page = site.get(ESSAYS).text
+    assert "SD over judges from (%)" in page
+    assert 'data-label="SD over judges" class="number">11 %<' in page
+    rigor = site.get(f"{ESSAYS}?evaluation_template=rigor").text
+    assert 'data-label="Mean" class="number">8<' in rigor
+    assert 'data-label="SD over judges" class="number">1.41<' in rigor
+    one_judge = site.get(f"{ESSAYS}?evaluation_template=rigor&evaluation_model=judge").text
+    assert 'data-label="SD over judges" class="number">–<' in one_judge
+    reader = " ".join(site.get(f"{ESSAYS}/{ids(settings)[0]}").text.split())
+    assert "SD over judges 11 %; 4 of 4 verdicts scored." in reader
+
+
 def test_links_of_the_list_keep_its_filter(site: TestClient, answered):
     page = site.get(f"{ESSAYS}?generation_template=tags&sort=id&order=desc").text
     first = next(link for link in links_in(page) if f"/essays/{rows_of(page)[0]}" in link)
