@@ -26,6 +26,7 @@ SECRETS: Mapping[str, Callable[[], str]] = {
     "RESULTS_DB_PASSWORD": lambda: secrets.token_urlsafe(24),
     "REDIS_PASSWORD": lambda: secrets.token_urlsafe(24),
     "ADMIN_PASSWORD": lambda: secrets.token_urlsafe(15),
+    "GRAFANA_PASSWORD": lambda: secrets.token_urlsafe(15),
 }
 
 

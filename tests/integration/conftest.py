@@ -7,6 +7,7 @@ import pytest
 from tests.integration.airflow_deployment import RunningAirflow, running_airflow
 from tests.integration.faulty_experiment import CONFIG, ENVIRONMENT, EXPERIMENT, write_inputs
 from tests.support.message_sinks import MailSink, mail_sink
+from tests.support.statsd_sink import StatsdSink, statsd_environment
 
 #: Told of everything; a night is late as soon as it has begun.
 TOLD = {
@@ -26,10 +27,26 @@ def mail() -> Iterator[MailSink]:
 
 
 @pytest.fixture(scope="session")
-def airflow(tmp_path_factory: pytest.TempPathFactory, mail: MailSink) -> Iterator[RunningAirflow]:
+def statsd() -> Iterator[StatsdSink]:
+    """The server that all services send their metrics to."""
+    sink = StatsdSink()
+    with sink.kept_up():
+        yield sink
+    sink.close()
+
+
+@pytest.fixture(scope="session")
+def airflow(
+    tmp_path_factory: pytest.TempPathFactory, mail: MailSink, statsd: StatsdSink
+) -> Iterator[RunningAirflow]:
     """One Airflow for all files that can share it, for it takes long to start; its provider has faults."""
     folder = tmp_path_factory.mktemp("deployment")
     write_inputs(folder / "inputs", faulty=EXPERIMENT, tonight=f"schedule: nightly\n{EXPERIMENT}")
-    environment = {**ENVIRONMENT, **TOLD, "AIRFLOW_CONN_SMTP_DEFAULT": mail.connection()}
+    environment = {
+        **ENVIRONMENT,
+        **TOLD,
+        **statsd_environment(statsd.port),
+        "AIRFLOW_CONN_SMTP_DEFAULT": mail.connection(),
+    }
     with running_airflow(folder, CONFIG, environment) as deployment:
         yield deployment

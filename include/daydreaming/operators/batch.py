@@ -21,13 +21,17 @@ from airflow.providers.common.ai.operators.llm_batch import LLMBatchOperator
 from airflow.sdk import BaseHook, Connection, ObjectStoragePath
 from airflow.sdk.exceptions import (
     AirflowException,
-    AirflowFailException,
     AirflowNotFoundException,
     AirflowRescheduleException,
 )
 
-from daydreaming.errors import DaydreamingError
+from daydreaming.errors import BudgetError, DaydreamingError
+from daydreaming.objects.path import ObjectPath
+from daydreaming.operators.failures import fail_for_good
 from daydreaming.settings import Settings
+from daydreaming.triggers import metrics
+from daydreaming.triggers.call_metrics import call_tags
+from daydreaming.triggers.log_fields import bind_log
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -80,6 +84,7 @@ class BatchOperator(LLMBatchOperator):
 
         settings, run_id = Settings.from_env(), str(context["run_id"])
         try:
+            self._bind_log(settings, run_id)
             conn_id = _batch_connection(settings, run_id, self.batch_model)
             order = open_batch(settings, run_id, self.stage, self.batch_model, conn_id)
         except BatchBusy as busy:
@@ -87,7 +92,9 @@ class BatchOperator(LLMBatchOperator):
             at = datetime.now(UTC) + timedelta(seconds=BUSY_RETRY_S)
             raise AirflowRescheduleException(at) from None  # type: ignore[no-untyped-call]
         except DaydreamingError as error:
-            raise AirflowFailException(str(error)) from None
+            if isinstance(error, BudgetError):
+                metrics.count(metrics.REFUSALS, call_tags(self.stage, self.batch_model, conn_id))
+            fail_for_good(str(error))
         if order is None:
             self.log.info("%s by %s: nothing is missing", self.stage, self.batch_model)
             return {}
@@ -103,15 +110,27 @@ class BatchOperator(LLMBatchOperator):
         """Fetch the results of a batch that is over."""
         from daydreaming.pipeline.batches import current_batch
 
-        settings = Settings.from_env()
-        batch = current_batch(settings, str(context["run_id"]), self.stage, self.batch_model)
+        settings, run_id = Settings.from_env(), str(context["run_id"])
+        self._bind_log(settings, run_id)
+        batch = current_batch(settings, run_id, self.stage, self.batch_model)
         if batch is None:
-            raise AirflowFailException("The record of the batch is gone. Clear this task to make a new one.")
+            fail_for_good("The record of the batch is gone. Clear this task to make a new one.")
         self._adopt(batch)
         return self._end(context, batch, lambda: super(BatchOperator, self).execute_complete(context, event))
 
+    def _bind_log(self, settings: Settings, run_id: str) -> None:
+        from daydreaming.store.database import engine_for
+        from daydreaming.store.plans import read_run
+
+        bind_log(read_run(engine_for(settings), run_id).experiment_id, self.stage, self.batch_model)
+
+    def _count(self, batch: Batch, outcome: str) -> None:
+        tags = call_tags(batch.stage, self.batch_model, batch.conn_id)
+        metrics.count(metrics.BATCHES, {**tags, "outcome": outcome})
+
     def _adopt(self, batch: Batch) -> None:
-        self.result_path = f"file://{batch.folder}"
+        is_far = isinstance(batch.folder, ObjectPath)
+        self.result_path = str(batch.folder) if is_far else f"file://{batch.folder}"
         self.llm_conn_id = batch.conn_id
         self.model_id = batch.provider_model
 
@@ -122,11 +141,13 @@ class BatchOperator(LLMBatchOperator):
             manifest = run()
         except LLMBatchCancelledError as error:
             self._deliver(context, batch, {"batch_id": self.batch_id, "completed_at": _now()})
+            self._count(batch, "cancelled")
             # A person cancelled it at the provider: it is not sent again before a person says so.
-            raise AirflowFailException(str(error)) from None
+            fail_for_good(str(error))
         except failures as error:
             self._fail(context, batch, error)
         self._deliver(context, batch, manifest)
+        self._count(batch, "delivered")
         return manifest
 
     def _deliver(self, context: Context, batch: Batch, manifest: dict[str, Any]) -> None:
@@ -154,7 +175,8 @@ class BatchOperator(LLMBatchOperator):
         # No record: it was not sent, or the provider refused all of it before it began.
         if record is None or _is_refusal(error):
             close_unsent(Settings.from_env(), batch, "failed")
-            raise AirflowFailException(f"{message} Nothing was billed.") from None
+            self._count(batch, "failed")
+            fail_for_good(f"{message} Nothing was billed.")
         raise AirflowException(message) from None
 
     def _recorded(self, context: Context) -> state.BatchStateRecord | None:

@@ -12,7 +12,8 @@ from typing import Any
 from airflow.sdk import Asset, TriggerRule, conf, task
 from airflow.sdk.exceptions import AirflowSkipException
 
-from daydreaming.operators.failures import fail_clearly
+from daydreaming.operators.failures import end_run_clearly, fail_clearly
+from daydreaming.operators.lineage import tell_lineage
 from daydreaming.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -20,16 +21,15 @@ RESULTS = Asset("daydreaming_results")  # no URI: Airflow would look through all
 
 
 @task
-@fail_clearly
+@end_run_clearly
 def load_inputs(params: dict[str, Any], run_id: str, dag_run: Any = None) -> str:
     """Validate parameters and input files, and freeze a copy of them for this run."""
-    from daydreaming.operators.connections import require_connections
     from daydreaming.operators.notifiers import notify_problems
-    from daydreaming.pipeline.plan import start_run
+    from daydreaming.pipeline.plan import start_run, take_back_refusal
 
     user = getattr(dag_run, "triggering_user_name", None)  # none for a schedule
     run = start_run(Settings.from_env(), params, run_id, datetime.now(UTC), created_by=user)
-    require_connections(Settings.from_env(), run)
+    take_back_refusal(Settings.from_env(), run_id)
     for problem in notify_problems():
         log.error(problem)
     log.info("Experiment %s; inputs frozen in %s", run.experiment_id, run.inputs_path)
@@ -37,7 +37,7 @@ def load_inputs(params: dict[str, Any], run_id: str, dag_run: Any = None) -> str
 
 
 @task
-@fail_clearly
+@end_run_clearly
 def plan_generations(run_id: str) -> list[int]:
     """Plan one generation per combination, template, model and replicate."""
     from daydreaming.pipeline.plan import plan_generations as plan
@@ -47,7 +47,7 @@ def plan_generations(run_id: str) -> list[int]:
 
 
 @task
-@fail_clearly
+@end_run_clearly
 def plan_evaluations(run_id: str) -> list[int]:
     """Plan one evaluation per generation, template, judge and replicate."""
     from daydreaming.pipeline.plan import plan_evaluations as plan
@@ -84,6 +84,7 @@ def parse_scores(run_id: str) -> None:
     if not writes_tables(Settings.from_env(), run_id):
         raise AirflowSkipException("The run that planned this shard writes the tables, when all have landed.")
     log.info("%d of %d evaluations are scored", *update_scores(Settings.from_env(), run_id))
+    tell_lineage("parse_scores", run_id)
 
 
 @task
@@ -93,6 +94,7 @@ def summarize(run_id: str) -> None:
     from daydreaming.pipeline.run_tables import update_summaries
 
     log.info(update_summaries(Settings.from_env(), run_id))
+    tell_lineage("summarize", run_id)
 
 
 @task(outlets=[RESULTS])
@@ -105,17 +107,19 @@ def append_cross_experiment(run_id: str, outlet_events: Any) -> None:
         "%d generations and %d evaluations over all experiments", *write_cross_experiment(Settings.from_env())
     )
     outlet_events[RESULTS].add_partitions(experiment_of(Settings.from_env(), run_id))
+    tell_lineage("append_cross_experiment", run_id)
 
 
 @task
 @fail_clearly
 def report(run_id: str) -> None:
-    """Write `errors.csv`, one row per failed call, and `report.html`."""
+    """Write `errors.csv`, one row per call that was sent and failed, and `report.html`."""
     from daydreaming.pipeline.report import update_report
     from daydreaming.pipeline.run_tables import update_errors
 
     log.info("%d failed calls", update_errors(Settings.from_env(), run_id))
     log.info("Report: %s", update_report(Settings.from_env(), run_id))
+    tell_lineage("report", run_id)
 
 
 @task(trigger_rule=TriggerRule.ALL_DONE, outlets=[RESULTS])
@@ -128,3 +132,4 @@ def check_completeness(run_id: str, outlet_events: Any) -> None:
     log.info(complete_run(Settings.from_env(), run_id))
     if writes_tables(Settings.from_env(), run_id):  # an event without a partition key starts nothing
         outlet_events[RESULTS].add_partitions(experiment_of(Settings.from_env(), run_id))
+        tell_lineage("check_completeness", run_id)

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import (
     AirflowException,
-    AirflowFailException,
     AirflowRescheduleException,
     AirflowSkipException,
 )
 from airflow.triggers.base import StartTriggerArgs
 
 from daydreaming.errors import DaydreamingError, EssayParseError
+from daydreaming.operators.failures import fail_for_good
 from daydreaming.pipeline.call import (
     CellCall,
     build_request,
@@ -27,6 +27,7 @@ from daydreaming.pipeline.call import (
 )
 from daydreaming.settings import Settings
 from daydreaming.triggers.llm import TRIGGER_PATH, LLMCallTrigger
+from daydreaming.triggers.log_fields import bind_log
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -63,7 +64,7 @@ class LLMCallOperator(BaseOperator):
         except EssayParseError as error:
             raise AirflowSkipException(str(error)) from None
         except DaydreamingError as error:
-            raise AirflowFailException(str(error)) from None
+            fail_for_good(str(error))
         self.defer(
             trigger=LLMCallTrigger(run_id, self.stage, map_index), method_name=self.execute_complete.__name__
         )
@@ -104,7 +105,9 @@ class LLMCallOperator(BaseOperator):
         """
         ti: Any = context["ti"]
         settings = Settings.from_env()
-        cell = find_cell(settings, str(context["run_id"]), self.stage, int(ti.map_index or 0))
+        run_id, index = str(context["run_id"]), int(ti.map_index or 0)
+        experiment_id, cell = find_cell(settings, run_id, self.stage, index)
+        bind_log(experiment_id, cell.stage, cell.model_id, cell.cell_id)
         # What the instance has already is not sent.
         self._cell_id = ti.rendered_map_index = cell.cell_id
         self.log.info("%s: %s", self.stage, cell.cell_id)
@@ -135,7 +138,7 @@ class LLMCallOperator(BaseOperator):
         message = f"{event['error_class']}: {event['message']}"
         if event["transient"]:
             raise AirflowException(message)
-        raise AirflowFailException(message)
+        fail_for_good(message)
 
 
 class TriggererLLMCallOperator(LLMCallOperator):

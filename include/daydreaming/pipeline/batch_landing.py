@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 from daydreaming.errors import BatchError, BatchMemberError, LLMError, LLMPermanentError, Usage
@@ -18,8 +19,13 @@ from daydreaming.store.ledger import CallState, Settlement
 from daydreaming.store.results import read_failures
 
 
-def land_result(call: CellCall, request: ChatRequest) -> bool:
+def land_result(call: CellCall, request: ChatRequest, on_end: Callable[[CallEnd], None]) -> bool:
     """Whether a batch had a result of this call, which is landed now.
+
+    Args:
+        call: The planned call.
+        request: What would be sent now.
+        on_end: Told what is written, before a failure is raised.
 
     Raises:
         BatchMemberError: The call failed in its batch, which is recorded now. Who comes again finds
@@ -29,7 +35,7 @@ def land_result(call: CellCall, request: ChatRequest) -> bool:
         member = batch.member_at(call.cell.map_index)
         result = read_result(batch, member) if member else None
         if member and result:
-            _land(call, request, batch, member, result)
+            _land(call, request, batch, member, result, on_end)
             return True
     return False
 
@@ -50,11 +56,18 @@ def was_told(call: CellCall) -> bool:
     return any((r["run_id"], r["stage"], r["cell_id"], r["error_class"]) == mine for r in rows)
 
 
-def _land(call: CellCall, request: ChatRequest, batch: Batch, member: Member, result: Result) -> None:
+def _land(
+    call: CellCall,
+    request: ChatRequest,
+    batch: Batch,
+    member: Member,
+    result: Result,
+    on_end: Callable[[CallEnd], None],
+) -> None:
     try:
         answer = _read(request, member, result)
     except LLMError as error:
-        _land_failure(call, batch, member, result, error)
+        on_end(_land_failure(call, batch, member, result, error))
         raise _as_final(error, result) from None
     row = store_answer(
         call,
@@ -67,8 +80,10 @@ def _land(call: CellCall, request: ChatRequest, batch: Batch, member: Member, re
     )
     usage = Usage(answer.prompt_tokens, answer.completion_tokens, answer.cost_usd)
     settlement = _settlement(call, member, "answered", usage)
-    _end(call, CallEnd(settlement, release=batch.lease(member), response=(call.stage, row)))
+    end = CallEnd(settlement, release=batch.lease(member), response=(call.stage, row))
+    _end(call, end)
     drop_result(batch, member)
+    on_end(end)
 
 
 def _read(request: ChatRequest, member: Member, result: Result) -> Answer:
@@ -79,13 +94,15 @@ def _read(request: ChatRequest, member: Member, result: Result) -> Answer:
     return read_batch_result(result.row, max_tokens=request.max_tokens)
 
 
-def _land_failure(call: CellCall, batch: Batch, member: Member, result: Result, error: LLMError) -> None:
+def _land_failure(call: CellCall, batch: Batch, member: Member, result: Result, error: LLMError) -> CallEnd:
     now = datetime.now(UTC)
     usage = error.usage or Usage()
     settlement = _settlement(call, member, "failed", usage, BatchMemberError.__name__)
     failure = failure_row(call, _as_final(error, result), attempt=1, final=True, now=now)
-    _end(call, CallEnd(settlement, release=batch.lease(member), failure=failure))
+    end = CallEnd(settlement, release=batch.lease(member), failure=failure)
+    _end(call, end)
     drop_result(batch, member)
+    return end
 
 
 def _settlement(

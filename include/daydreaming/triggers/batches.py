@@ -15,6 +15,7 @@ from daydreaming.llm.request import ChatRequest
 from daydreaming.pipeline.batch_landing import give_up_batches, land_result, was_told
 from daydreaming.pipeline.call import CellCall
 from daydreaming.settings import has_batch_provider
+from daydreaming.triggers.call_metrics import CallMetrics
 from daydreaming.triggers.llm import StartLater
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ async def answered_in_batch(call: CellCall, request: ChatRequest) -> bool:
     while True:
         # Before the results: those of a batch that is over are complete.
         state = await _state_of(call)
-        if await asyncio.to_thread(land_result, call, request):
+        if await asyncio.to_thread(land_result, call, request, CallMetrics(call).ended):
             return True
         if state != "open":
             break

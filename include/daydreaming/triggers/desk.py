@@ -24,6 +24,7 @@ from daydreaming.store.claims import Lease
 from daydreaming.store.group_writer import GroupWriter, writer_for
 from daydreaming.store.ledger import CallState, Reservation, Settlement, budget_day
 from daydreaming.store.limiter import Pause, StartOrder, confirm_starts
+from daydreaming.triggers.call_metrics import CallMetrics
 from daydreaming.triggers.leases import keeper_for
 from daydreaming.triggers.llm import StartLater
 
@@ -55,6 +56,7 @@ class CallDesk:
         self._call = call
         self._request = request
         self._limits = limits
+        self._metrics = CallMetrics(call)
         self._price = model_price(call.model)
         self._writer: GroupWriter = writer_for(call.settings)
         self._keeper = keeper_for(self._writer)
@@ -79,6 +81,7 @@ class CallDesk:
         while True:
             admission = await self._ask()
             if admission.outcome == "refused":
+                self._metrics.refused()
                 raise BudgetError(admission.reason)
             if admission.outcome == "go":
                 await self._wait(admission)
@@ -100,12 +103,14 @@ class CallDesk:
     def sending(self) -> None:
         """From now on nobody can say that the call was not made."""
         self._is_sent = True
+        self._metrics.sent()
         self._status, self._rate = 0, RateHeaders()
 
     async def answered(self, answer: Answer, started_at: datetime, ended_at: datetime) -> None:
         """Store an answer; then its row, its price and the lease in one."""
         # Shielded: an answer that was paid for is stored even where the task is being killed.
         self._storing = asyncio.ensure_future(self._store(answer, started_at, ended_at))
+        self._metrics.answered((ended_at - started_at) / timedelta(seconds=1))
         await asyncio.shield(self._storing)
 
     async def failed(self, error: LLMError, *, final: bool, pause_for_s: float | None) -> float:
@@ -116,6 +121,8 @@ class CallDesk:
             waits for that too, and goes before all who asked later.
         """
         now = datetime.now(UTC)
+        if not final:
+            self._metrics.retried()
         failure = failure_row(self._call, error, attempt=self._attempt, final=final, now=now)
         usage = error.usage or Usage()
         settlement = self._settlement(_state_of(error), usage, now)
@@ -135,7 +142,7 @@ class CallDesk:
             StartLater: That is so long that the instance comes back for it.
         """
         if seconds > LONGEST_WAIT_S:
-            raise StartLater(datetime.now(UTC) + timedelta(seconds=seconds))
+            raise self._later(seconds)
         await asyncio.sleep(seconds)
 
     async def close(self) -> None:
@@ -214,13 +221,18 @@ class CallDesk:
         )
 
     async def _wait(self, admission: Admission) -> None:
-        wait_s = admission.wait_s
+        wait_s, began = admission.wait_s, time.monotonic()
         while wait_s > 0:
             if wait_s > LONGEST_WAIT_S:
                 await self._give_back(keep_start=True)
-                raise StartLater(datetime.now(UTC) + timedelta(seconds=wait_s))
+                raise self._later(wait_s)
             await asyncio.sleep(min(wait_s, RECHECK_S if self._limits.tpm else RECHECK_GIVEN_UP_S))
             wait_s = await self._writer.run(confirm_starts, self._start())
+        self._metrics.waited(time.monotonic() - began)
+
+    def _later(self, wait_s: float) -> StartLater:
+        self._metrics.rescheduled()
+        return StartLater(datetime.now(UTC) + timedelta(seconds=wait_s))
 
     async def _store(self, answer: Answer, started_at: datetime, ended_at: datetime) -> None:
         def store() -> dict[str, Any]:
@@ -284,6 +296,7 @@ class CallDesk:
 
     async def _end(self, end: CallEnd) -> None:
         await self._writer.run(end_calls, end)
+        self._metrics.ended(end)
         if end.settlement:
             self._call_id = ""
 

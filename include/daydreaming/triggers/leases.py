@@ -10,6 +10,8 @@ from weakref import WeakKeyDictionary
 from daydreaming.store.admission import keep_leases
 from daydreaming.store.claims import LEASE_S, RENEW_EVERY_S, Lease
 from daydreaming.store.group_writer import GroupWriter
+from daydreaming.triggers.gauges import send_day_budget, send_open_calls
+from daydreaming.triggers.metrics import metrics_on
 
 log = logging.getLogger(__name__)
 
@@ -64,6 +66,10 @@ class LeaseKeeper:
                     self.drop(lease)
                 else:
                     self._held[lease] = max(asked, self._held[lease])
+            if metrics_on():
+                send_open_calls(len(self._held))
+                await send_day_budget()
+        send_open_calls(0)
 
 
 _keepers: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[GroupWriter, LeaseKeeper]] = WeakKeyDictionary()

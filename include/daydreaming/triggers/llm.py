@@ -28,6 +28,7 @@ from daydreaming.pipeline.call import (
 from daydreaming.pipeline.pricing import model_price
 from daydreaming.settings import CALL_STAGES, Settings
 from daydreaming.triggers.clients import forget_client, model_limits, shared_client
+from daydreaming.triggers.log_fields import bind_log
 from daydreaming.triggers.log_pump import unblock_logs
 
 if TYPE_CHECKING:
@@ -87,6 +88,7 @@ class LLMCallTrigger(BaseTrigger):
         began, failure = time.monotonic(), None
         try:
             prepared = await asyncio.to_thread(_prepare, *self._place())
+            _bind_log(prepared.call)
             await self._answer(prepared)
         except EssayParseError as error:
             self.log.warning("Skipped: %s", error)
@@ -142,8 +144,7 @@ class LLMCallTrigger(BaseTrigger):
         from daydreaming.triggers.desk import CallDesk
 
         client = await shared_client(call.model.conn_id)
-        limits = await model_limits(call.model)
-        desk = CallDesk(call, request, limits)
+        desk = CallDesk(call, request, await model_limits(call.model))
         try:
             attempt = 1
             while await desk.admit(attempt):
@@ -161,9 +162,14 @@ class LLMCallTrigger(BaseTrigger):
     async def _attempt(
         self, client: AsyncOpenAI, desk: CallDesk, call: CellCall, request: ChatRequest, attempt: int
     ) -> None:
+        # Not at module level: see above.
+        from daydreaming.triggers.request_span import request_span
+
         desk.sending()
-        started_at = datetime.now(UTC)
-        answer = await send(client, request, timeout_s=call.settings.call_timeout_s, on_headers=desk.heard)
+        started_at, timeout_s = datetime.now(UTC), call.settings.call_timeout_s
+        with request_span(client, call, request, attempt) as span:
+            answer = await send(client, request, timeout_s=timeout_s, on_headers=desk.heard)
+            span.answered(answer)
         await desk.answered(answer, started_at, datetime.now(UTC))
         self.log.info(
             "Answered: %s by %s, %s + %s tokens, attempt %d",
@@ -210,6 +216,10 @@ def _prepare(run_id: str, stage: Stage, map_index: int) -> _Prepared:
     except DaydreamingError as error:
         return _Prepared(call, error=error)
     return _Prepared(call, request)
+
+
+def _bind_log(call: CellCall) -> None:
+    bind_log(call.run.experiment_id, call.stage, call.model.id, call.cell.cell_id)
 
 
 def _jitter() -> float:

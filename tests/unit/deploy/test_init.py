@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from daydreaming.cli.databases import DatabaseSchema
+from daydreaming.errors import StoreError
 from daydreaming.settings import DEFAULT_POOLS
 
 
@@ -48,3 +50,31 @@ def test_a_database_that_does_not_answer_is_named_without_its_password(init):
     ) as caught:
         init.wait_for_database("metadata", url, timeout_s=0)
     assert "hidden-word" not in str(caught.value)
+
+
+def test_both_databases_are_migrated_as_the_command_does_it(init, monkeypatch, capsys):
+    ran: list[str] = []
+
+    def migrate(_settings, env, migrate_metadata):
+        assert env["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] == "postgresql://db/airflow"
+        migrate_metadata()
+        return [DatabaseSchema("results", "0001", "0004", False)]
+
+    monkeypatch.setenv("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "postgresql://db/airflow")
+    monkeypatch.setattr(init, "wait_for_database", lambda *_: None)
+    monkeypatch.setattr(init, "_run", lambda what, _: ran.append(what))
+    monkeypatch.setattr("daydreaming.cli.databases.migrate_databases", migrate)
+    init.main()
+    assert ran == ["airflow db migrate", "airflow pools import"]
+    assert "The results database: was migrated from 0001 to 0004\n" in capsys.readouterr().out
+
+
+def test_a_database_of_a_newer_release_stops_init_with_its_reason(init, monkeypatch):
+    def refuse(*_):
+        raise StoreError("The results database has the schema 9999 of a newer release")
+
+    monkeypatch.setenv("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "postgresql://db/airflow")
+    monkeypatch.setattr(init, "wait_for_database", lambda *_: None)
+    monkeypatch.setattr("daydreaming.cli.databases.migrate_databases", refuse)
+    with pytest.raises(init.InitError, match="schema 9999 of a newer release"):
+        init.main()

@@ -9,14 +9,16 @@ import pytest
 from airflow.providers.common.ai.triggers.llm_batch import LLMBatchTrigger
 from airflow.sdk.exceptions import (
     AirflowException,
-    AirflowFailException,
     AirflowRescheduleException,
     TaskDeferred,
 )
+from structlog.contextvars import merge_contextvars
+from structlog.testing import capture_logs
 
 from daydreaming.llm.price import to_nanousd
 from daydreaming.llm.simulator import SimulatorConfig, SimulatorProcess, answer_for
 from daydreaming.operators.batch import BatchOperator
+from daydreaming.operators.failures import FailedForGood
 from daydreaming.pipeline.batches import current_batch
 from daydreaming.pipeline.plan import set_cap
 from daydreaming.store.batches import read_batches, read_result
@@ -25,6 +27,7 @@ from daydreaming.store.files import DataRoot
 from daydreaming.store.ledger import Reservation, read_calls, reserve
 from tests.support.batches import IN_BATCH, plan_with_batches
 from tests.support.experiments import answer_call, edit_input
+from tests.support.statsd_sink import statsd_sink
 
 KEY = "sk-very-secret-0123456789"
 CALM = SimulatorConfig(seed=5, api_key=KEY, batch_latency_s=3600)
@@ -179,7 +182,7 @@ def test_what_the_provider_refuses_fails_for_good_and_gives_all_back(
     planned, connect, simulator, wrong, message
 ):
     connect(**wrong)
-    with pytest.raises(AirflowFailException, match=message) as failed:
+    with pytest.raises(FailedForGood, match=message) as failed:
         operator().execute(context_of())
     assert KEY not in str(failed.value)
     calls = read_calls(engine_for(planned))
@@ -202,7 +205,7 @@ def test_a_provider_that_is_away_is_asked_again_and_the_money_stays_reserved(pla
 
 def test_a_batch_that_fails_before_it_begins_costs_nothing(planned, simulator):
     trigger = send()
-    with pytest.raises(AirflowFailException, match="It says so"):
+    with pytest.raises(FailedForGood, match="It says so"):
         operator().execute_complete(context_of(), event(trigger, "failed"))
     assert {call["state"] for call in read_calls(engine_for(planned))} == {"failed"}
 
@@ -222,15 +225,48 @@ def test_a_batch_that_was_cancelled_is_not_sent_again_by_itself(planned, simulat
 
     with openai.OpenAI(base_url=simulator.base_url, api_key=KEY) as client:
         client.batches.cancel(trigger.batch_id)
-    with pytest.raises(AirflowFailException, match="was cancelled before 2 of 2"):
+    with pytest.raises(FailedForGood, match="was cancelled before 2 of 2"):
         operator().execute_complete(context_of(), event(trigger, "cancelled"))
     [found] = results(planned)
     assert [result.row["status"] for result in found] == ["missing", "missing"]
 
 
+def test_batches_are_counted_by_how_they_end(planned, simulator):
+    with statsd_sink() as statsd:
+        trigger = send()
+        assert statsd.samples() == []
+        simulator.control(batch_latency_s=0)
+        operator().execute_complete(context_of(), event(trigger))
+        [sample] = statsd.samples()
+        assert (sample.name, sample.tags) == (
+            "airflow.daydreaming.batches",
+            {
+                "stage": "generation",
+                "model": "paid",
+                "connection": "openrouter_default",
+                "outcome": "delivered",
+            },
+        )
+
+
+def test_a_batch_over_a_cap_is_counted_as_refused(planned):
+    set_cap(planned, "demo", 0.000001)
+    with statsd_sink() as statsd:
+        with pytest.raises(FailedForGood):
+            operator().execute(context_of())
+        assert statsd.total("daydreaming.call.budget_refusals", stage="generation", model="paid") == 1
+
+
+def test_what_it_logs_says_whose_batch_it_is(planned):
+    with capture_logs(processors=[merge_contextvars]) as logs:
+        send()
+    [said] = [entry for entry in logs if "calls in one batch" in entry["event"]]
+    assert (said["experiment_id"], said["stage"], said["model"]) == ("demo", "generation", "paid")
+
+
 def test_a_cap_fails_it_before_anything_is_sent(planned, simulator):
     set_cap(planned, "demo", 0.000001)
-    with pytest.raises(AirflowFailException, match="max_cost_usd of experiment demo"):
+    with pytest.raises(FailedForGood, match="max_cost_usd of experiment demo"):
         operator().execute(context_of())
     assert simulator.stats()["batches"] == {}
 

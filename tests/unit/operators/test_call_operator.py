@@ -7,11 +7,13 @@ from types import SimpleNamespace
 import pytest
 from airflow.sdk.exceptions import (
     AirflowException,
-    AirflowFailException,
     TaskDeferred,
 )
+from structlog.contextvars import merge_contextvars
+from structlog.testing import capture_logs
 
 from daydreaming.errors import InputError, LLMPermanentError, LLMTransientError
+from daydreaming.operators.failures import FailedForGood
 from daydreaming.operators.llm import LLMCallOperator, TriggererLLMCallOperator, call_operator
 from daydreaming.store.database import engine_for
 from daydreaming.store.files import DataRoot
@@ -59,6 +61,17 @@ def test_without_an_answer_the_task_defers_and_leaves_the_prompt_to_the_trigger(
     assert not files.is_answered("generation", cell)
 
 
+def test_what_a_worker_logs_says_which_call_it_is(engine):
+    with capture_logs(processors=[merge_contextvars]) as logs, pytest.raises(TaskDeferred):
+        execute()
+    cell = read_call(engine, "run-1", "generation", ESSAY_FREE)[1]
+    fields = {"experiment_id": "demo", "stage": "generation", "model": "free", "cell_id": cell.cell_id}
+    # Airflow warns of an `execute` that no worker calls, before ours begins.
+    ours = [entry for entry in logs if "outside of the Task Runner" not in entry["event"]]
+    assert ours
+    assert all(fields.items() <= entry.items() for entry in ours)
+
+
 def test_with_an_answer_the_task_ends_at_once(engine, settings):
     answer_call(settings, "run-1", "generation", ESSAY_FREE)
     assert execute() is None
@@ -74,7 +87,7 @@ def test_an_answer_without_its_row_gets_one(engine, settings):
 def test_a_stale_answer_fails_for_good_and_is_recorded(engine, settings):
     answer_call(settings, "run-1", "generation", ESSAY_FREE)
     planned_run(settings, "run-2", generation_temperature=0.9)
-    with pytest.raises(AirflowFailException, match=r"is stale: .* on_stale"):
+    with pytest.raises(FailedForGood, match=r"is stale: .* on_stale"):
         execute(run_id="run-2")
     [failure] = read_failures(engine, "demo")
     assert (failure["error_class"], failure["run_id"], failure["final"]) == (
@@ -86,7 +99,7 @@ def test_a_stale_answer_fails_for_good_and_is_recorded(engine, settings):
 
 def test_an_evaluation_without_its_generation_fails_for_good_and_names_it(engine):
     cell = read_call(engine, "run-1", "generation", TAGS_FREE)[1].cell_id
-    with pytest.raises(AirflowFailException, match=f"Generation {cell} has no response"):
+    with pytest.raises(FailedForGood, match=f"Generation {cell} has no response"):
         execute("evaluation", RIGOR_OF_TAGS_FREE)
     [failure] = read_failures(engine, "demo")
     assert (failure["stage"], failure["attempt"]) == ("evaluation", 0)
@@ -112,7 +125,7 @@ def test_an_archived_answer_is_brought_back_without_a_trigger(engine, settings, 
     [("run-9", 0, "no plan for generation 0 of run 'run-9'"), ("run-1", 99, "no plan for generation 99")],
 )
 def test_an_instance_without_a_plan_fails_for_good(engine, run_id, index, message):
-    with pytest.raises(AirflowFailException, match=message):
+    with pytest.raises(FailedForGood, match=message):
         execute(index=index, run_id=run_id)
 
 
@@ -125,7 +138,7 @@ def test_the_label_is_the_id_of_the_cell_whatever_the_worker_does(engine, settin
     assert executed.cell_label("run-1", context["ti"]) == context["ti"].rendered_map_index == cell
     resumed = operator()
     event = {"event": failure_payload(LLMPermanentError("HTTP 401"))}
-    with pytest.raises(AirflowFailException, match="HTTP 401"):
+    with pytest.raises(FailedForGood, match="HTTP 401"):
         resumed.resume_execution("execute_complete", event, context)
     assert resumed.cell_label("run-1", context["ti"]) == cell
 
@@ -139,20 +152,20 @@ def test_a_label_is_sent_at_the_beginning_only_where_a_retry_dropped_it(engine, 
 def test_a_label_that_cannot_be_looked_up_does_not_hide_why_the_task_fails(engine):
     context = {"run_id": "run-9", "ti": SimpleNamespace(map_index=ESSAY_FREE, try_number=1)}
     event = {"event": failure_payload(LLMPermanentError("HTTP 401"))}
-    with pytest.raises(AirflowFailException, match="HTTP 401"):
+    with pytest.raises(FailedForGood, match="HTTP 401"):
         operator().resume_execution("execute_complete", event, context)
 
 
 @pytest.mark.parametrize("error", [LLMPermanentError("HTTP 401"), InputError("no connection")])
 def test_what_trying_again_cannot_mend_fails_without_a_retry(error):
-    with pytest.raises(AirflowFailException, match=f"^{type(error).__name__}: {error}$"):
+    with pytest.raises(FailedForGood, match=f"^{type(error).__name__}: {error}$"):
         operator().execute_complete({}, failure_payload(error))
 
 
 def test_what_may_pass_is_left_to_airflows_retries():
     with pytest.raises(AirflowException, match=r"^LLMTransientError: HTTP 503$") as caught:
         operator().execute_complete({}, failure_payload(LLMTransientError("HTTP 503")))
-    assert not isinstance(caught.value, AirflowFailException)
+    assert not isinstance(caught.value, FailedForGood)
 
 
 @pytest.mark.parametrize("event", [{}, {"status": "fine"}])

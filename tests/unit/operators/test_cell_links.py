@@ -52,9 +52,10 @@ def links(dag: Any, task_id: str, map_index: int = 7) -> dict[str, str | None]:
     return {name: task.get_extra_links(SimpleNamespace(key=key), name) or None for name in task.extra_links}
 
 
-def address(task_id: str, show: str, prefix: str = PREFIX) -> str:
+def address(task_id: str, show: str, airflow: str = "") -> str:
     run = "manual__2026-03-01T12%3A00%3A00%2B00%3A00"
-    return f"{prefix}/cell?run_id={run}&task_id={task_id}&map_index=7&show={show}"
+    page = f"{airflow}{PREFIX}/cell?run_id={run}&task_id={task_id}&map_index=7&show={show}"
+    return f"{airflow}/plugin/experiments{page}"
 
 
 def test_a_generation_leads_to_its_essay_and_prompt(dag: Any) -> None:
@@ -83,20 +84,20 @@ def test_other_tasks_have_no_links_of_ours(dag: Any, task_id: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("base_url", "prefix"),
+    ("base_url", "airflow"),
     [
-        ("http://127.0.0.1:8080", PREFIX),
-        ("https://example.org/airflow", f"/airflow{PREFIX}"),
-        ("https://example.org/team/airflow/", f"/team/airflow{PREFIX}"),
-        ("/", PREFIX),
-        ("", PREFIX),
+        ("http://127.0.0.1:8080", ""),
+        ("https://example.org/airflow", "/airflow"),
+        ("https://example.org/team/airflow/", "/team/airflow"),
+        ("/", ""),
+        ("", ""),
     ],
 )
 def test_links_begin_where_airflow_is_mounted(
-    dag: Any, monkeypatch: pytest.MonkeyPatch, base_url: str, prefix: str
+    dag: Any, monkeypatch: pytest.MonkeyPatch, base_url: str, airflow: str
 ) -> None:
     monkeypatch.setenv("AIRFLOW__API__BASE_URL", base_url)
-    assert links(dag, "generate")["Essay"] == address("generate", "essay", prefix)
+    assert links(dag, "generate")["Essay"] == address("generate", "essay", airflow)
 
 
 @pytest.mark.parametrize("dispatch", ["pool", "triggerer"])
@@ -118,7 +119,7 @@ def test_the_plugin_loads_neither_the_operators_nor_the_pages() -> None:
     code = (
         "import sys\nfrom daydreaming.operators.links import cell_links\n"
         "from daydreaming.ui.lazy import LazyApp\n"
-        f"cell_links({PREFIX!r})\n"
+        f"cell_links({PREFIX!r}, 'experiments')\n"
         "print(*(n for n in ('fastapi', 'daydreaming.operators.llm', 'daydreaming.ui.app')"
         " if n in sys.modules))"
     )
@@ -130,4 +131,4 @@ def test_the_plugin_loads_neither_the_operators_nor_the_pages() -> None:
 
 def test_links_of_another_dag_with_a_task_of_that_name_lead_nowhere() -> None:
     key = TaskInstanceKey("other", "generate", "run", 1, 0)
-    assert [link.get_link(None, ti_key=key) for link in cell_links(PREFIX)] == ["", "", ""]
+    assert [link.get_link(None, ti_key=key) for link in cell_links(PREFIX, "experiments")] == ["", "", ""]
