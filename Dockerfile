@@ -9,6 +9,13 @@ LABEL org.opencontainers.image.title="DayDreaming on Airflow" \
 COPY requirements-deploy.lock /tmp/
 RUN pip install --no-cache-dir --require-hashes --requirement /tmp/requirements-deploy.lock
 
+# Extras by the names of their locks, such as --build-arg EXTRAS=s3 (docs/object-storage.md).
+ARG EXTRAS=""
+COPY requirements-s3.lock /tmp/
+RUN for extra in ${EXTRAS}; do \
+        pip install --no-cache-dir --require-hashes --requirement "/tmp/requirements-${extra}.lock" || exit 1; \
+    done
+
 COPY pyproject.toml README.md LICENSE requirements.txt /tmp/package/
 COPY include /tmp/package/include
 # A copy, because the build writes beside the sources, which belong to root.

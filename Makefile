@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV_VERSION := 0.13.9
 
-.PHONY: setup demo test test-browser test-compose check format up down bench lock secrets clean
+.PHONY: setup demo test test-browser test-compose check format up down bench docs lock secrets clean
 
 # Installed anew only where a lock has changed since. Compiled at once: each task is a process of its
 # own, and where PYTHONDONTWRITEBYTECODE is set each would compile what it imports.
@@ -36,12 +36,13 @@ up: setup
 down: setup
 	@$(BIN)/daydreaming down
 
-# Both kinds at once: those with real processes mostly wait, for the scheduler and for answers. Theirs is
-# the turn first, so that no waiting time in them runs out; what they print comes at the end.
+# Both kinds at once: those on one Airflow mostly wait, for the scheduler and for answers. Theirs is the turn
+# first, so that no waiting time in them runs out; what they print comes at the end. Integration tests with
+# processes of their own are among the others, first of all for they take longest.
 test: setup $(VENV)/.demo-installed
 	@log=$$(mktemp); trap 'rm -f "$$log"' EXIT; \
-	$(BIN)/pytest tests/integration >"$$log" 2>&1 & integration=$$!; \
-	nice $(BIN)/pytest -n 2 --dist worksteal tests/unit tests/dags; unit=$$?; \
+	$(BIN)/pytest -m "not own_processes" tests/integration >"$$log" 2>&1 & integration=$$!; \
+	nice $(BIN)/pytest -n 2 --dist worksteal -m "own_processes or not integration" tests/integration tests/unit tests/dags; unit=$$?; \
 	echo "The integration tests:"; wait $$integration; real=$$?; cat "$$log"; \
 	exit $$(( unit ? unit : real ))
 
@@ -74,14 +75,20 @@ format: setup
 bench: setup
 	@$(BIN)/python -m tests.bench
 
+# The pages of docs/reference, which are made of the code; a test fails where one is old.
+docs: setup
+	@$(BIN)/python -m tests.support.references
+
 lock: setup
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock" requirements.txt -o requirements.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock" requirements-s3.txt -c requirements.lock -o requirements-s3.lock
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock" requirements-dev.txt -c requirements.lock -o requirements-dev.lock
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock" requirements-demo.txt -c requirements.lock -o requirements-demo.lock
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock" requirements-batch.txt -c requirements.lock -o requirements-batch.lock
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock" requirements-notify.txt -c requirements.lock -o requirements-notify.lock
-	@mkdir -p build # what the image shares with the other locks; the FAB provider wants an older python-dateutil
-	@sed -n 's/^\([a-z0-9][^ ]*==[^\]*[^ \]\) *\\*$$/\1/p' requirements.lock requirements-batch.lock | grep -v '^python-dateutil==' >build/constraints.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock" requirements-openlineage.txt -c requirements.lock -o requirements-openlineage.lock
+	@mkdir -p build # what the image shares with the other locks
+	@sed -n 's/^\([a-z0-9][^ ]*==[^\]*[^ \]\) *\\*$$/\1/p' requirements.lock requirements-batch.lock requirements-s3.lock | sort -u >build/constraints.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock" requirements-deploy.txt -c build/constraints.txt -o requirements-deploy.lock
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock" requirements-compose.txt -c requirements-dev.lock -o requirements-compose.lock
 

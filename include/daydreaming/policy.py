@@ -108,8 +108,24 @@ def _read_places(run_id: str, stage: Stage) -> dict[int, tuple[str, str]]:
         engine.dispose()
 
 
+def _preload_store_clients() -> None:
+    """The same for what reaches the data root where that is on an object store: a second of CPU."""
+    from daydreaming.errors import InputError
+    from daydreaming.objects.file_system import load_clients
+    from daydreaming.objects.path import ObjectPath
+    from daydreaming.settings import Settings
+
+    try:
+        data_root = Settings.from_env().data_root
+    except InputError:
+        return  # whoever uses them says what is wrong
+    if isinstance(data_root, ObjectPath):
+        load_clients()
+
+
 try:
     _preload()
+    _preload_store_clients()
 except Exception:
     # The instances will load it, and say what is wrong.
     log.exception("daydreaming policy: could not load the package ahead")

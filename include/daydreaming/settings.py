@@ -6,8 +6,11 @@ cluster policy (which may not open Airflow connections) see the same value.
 
 from __future__ import annotations
 
+import hashlib
+import importlib.metadata
 import importlib.util
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -15,6 +18,7 @@ from pathlib import Path
 from typing import Literal
 
 from daydreaming.errors import InputError
+from daydreaming.objects.path import ObjectPath
 
 Dispatch = Literal["pool", "triggerer"]
 
@@ -36,6 +40,9 @@ DEFAULT_POOLS: Mapping[str, int] = {
     "experiment_shards": 3,
 }
 
+#: A bucket, maybe with the ID of a connection before it and a folder behind it.
+_S3_URL = re.compile(r"s3://([A-Za-z0-9_.-]+@)?[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9_.+=-]+)*/?")
+_DIGEST_CHARS = 12
 _MAX_COUNT = 1_000
 _MAX_SECONDS = 7 * 24 * 3600
 _MAX_DOLLARS = 1_000_000
@@ -56,13 +63,29 @@ def has_batch_provider() -> bool:
         return False
 
 
+def has_s3_provider() -> bool:
+    """Whether the extra is installed that reaches object stores (``requirements-s3.lock``)."""
+    # Not by its modules: to look for them would import Airflow.
+    try:
+        importlib.metadata.version("apache-airflow-providers-amazon")
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return importlib.util.find_spec("s3fs") is not None
+
+
+def user_cache_folder() -> Path:
+    """Where this user keeps what can be made again."""
+    cache = os.environ.get("XDG_CACHE_HOME")
+    return (Path(cache) if cache else Path.home() / ".cache") / "daydreaming"
+
+
 @dataclass(frozen=True)
 class Settings:
     """The deployment's settings.
 
     Attributes:
         inputs_root: Folder that holds ``01_raw/`` and ``experiments/``.
-        data_root: Folder that all outputs are written to.
+        data_root: Folder that all outputs are written to; an `ObjectPath` where it is on an object store.
         results_conn: The ``daydreaming_results`` connection as given (URI or JSON); '' for SQLite.
         dispatch: ``pool``: through a worker and an Airflow pool; ``triggerer``: without workers.
         pools: Slots by pool name.
@@ -72,6 +95,7 @@ class Settings:
         task_retries: Airflow's retries of a call whose attempts were used up.
         retry_delay: Wait before each of those.
         daily_budget_usd: US dollars that all calls of one day (UTC) may cost; None for no cap.
+        cache_root: Local folder for what can be made again; None for the default place.
         results_file: SQLite file to use whatever ``results_conn`` says: a rebuild fills one of its own.
     """
 
@@ -86,7 +110,17 @@ class Settings:
     task_retries: int = 2
     retry_delay: timedelta = timedelta(seconds=60)
     daily_budget_usd: float | None = None
+    cache_root: Path | None = None
     results_file: Path | None = None
+
+    @property
+    def cache_folder(self) -> Path:
+        """Local folder of what can be made again: below a local data root, unless another is given."""
+        if self.cache_root is None and not isinstance(self.data_root, ObjectPath):
+            return self.data_root / "cache"
+        root = self.cache_root or user_cache_folder()
+        # Several data roots may share it.
+        return root / hashlib.sha256(str(self.data_root).encode()).hexdigest()[:_DIGEST_CHARS]
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] | None = None) -> Settings:
@@ -98,10 +132,12 @@ class Settings:
         env = os.environ if env is None else env
         problems: list[str] = []
         default_root = project_root() / "data"
+        results = env.get("AIRFLOW_CONN_DAYDREAMING_RESULTS", "")
         settings = cls(
             inputs_root=Path(env.get("DAYDREAMING_INPUTS_ROOT") or default_root).absolute(),
-            data_root=_local_path(env.get("DAYDREAMING_DATA_ROOT") or str(default_root), problems),
-            results_conn=env.get("AIRFLOW_CONN_DAYDREAMING_RESULTS", ""),
+            data_root=_data_root(env.get("DAYDREAMING_DATA_ROOT") or str(default_root), results, problems),
+            results_conn=results,
+            cache_root=Path(cache).absolute() if (cache := env.get("DAYDREAMING_CACHE_DIR")) else None,
             dispatch=_dispatch(env.get("DAYDREAMING_DISPATCH") or "pool", problems),
             pools=_pools(env.get("DAYDREAMING_POOLS", ""), problems),
             nightly_schedule=env.get("DAYDREAMING_NIGHTLY_SCHEDULE") or "0 2 * * *",
@@ -116,13 +152,30 @@ class Settings:
         return settings
 
 
-def _local_path(text: str, problems: list[str]) -> Path:
-    if "://" in text:
+def _data_root(text: str, results_conn: str, problems: list[str]) -> Path:
+    if "://" not in text:
+        return Path(text).absolute()
+    if not _S3_URL.fullmatch(text) or {".", ".."} & set(text.split("/")):
         problems.append(
-            f"DAYDREAMING_DATA_ROOT must be a local folder for now; got {text!r}. "
-            "Object storage is not supported yet: give a path."
+            "DAYDREAMING_DATA_ROOT must be a local folder, s3://BUCKET/FOLDER or "
+            f"s3://CONNECTION_ID@BUCKET/FOLDER; got {_without_password(text)!r}."
         )
-    return Path(text).absolute()
+        return Path.cwd()
+    if not results_conn:
+        problems.append(
+            f"DAYDREAMING_DATA_ROOT is on an object store ({text}), where SQLite cannot be: set "
+            "AIRFLOW_CONN_DAYDREAMING_RESULTS to a PostgreSQL database, or give a local folder."
+        )
+    if not has_s3_provider():
+        problems.append(
+            f"DAYDREAMING_DATA_ROOT is on an object store ({text}), and what reaches it is not installed: "
+            "pip install --require-hashes -r requirements-s3.lock, or give a local folder."
+        )
+    return ObjectPath(text)
+
+
+def _without_password(url: str) -> str:
+    return re.sub(r"(?<=:)[^/@]+(?=@)", "…", url)
 
 
 def _dispatch(text: str, problems: list[str]) -> Dispatch:

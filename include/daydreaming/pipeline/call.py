@@ -70,7 +70,7 @@ class CellCall:
     @property
     def files(self) -> DataRoot:
         """The data root."""
-        return DataRoot(self.settings.data_root)
+        return DataRoot(self.settings.data_root, self.settings.results_conn)
 
     @property
     def engine(self) -> Engine:
@@ -121,13 +121,14 @@ def open_call(settings: Settings, run_id: str, stage: Stage, map_index: int) -> 
     return CellCall(settings, run, frozen_inputs(settings.data_root, run), cell, concept_ids)
 
 
-def find_cell(settings: Settings, run_id: str, stage: Stage, map_index: int) -> PlannedCell:
-    """Which cell a mapped instance means.
+def find_cell(settings: Settings, run_id: str, stage: Stage, map_index: int) -> tuple[str, PlannedCell]:
+    """Which experiment's cell a mapped instance means.
 
     Raises:
         StoreError: The plan has no such instance.
     """
-    return read_call(engine_for(settings), run_id, stage, map_index)[1]
+    run, cell, _ = read_call(engine_for(settings), run_id, stage, map_index)
+    return run.experiment_id, cell
 
 
 def is_open(settings: Settings, cell: PlannedCell) -> bool:
@@ -310,12 +311,13 @@ def response_row(call: CellCall) -> tuple[dict[str, Any], str | None]:
     text = files.read_response(stage, cell.cell_id)
     record = files.read_provenance(stage, cell.cell_id)
     path = files.response(stage, cell.cell_id)
-    file = {
+    file: dict[str, Any] = {
         "response_file": files.relative(path),
         "experiment_id": call.run.experiment_id,
         "run_id": call.run.run_id,
-        "ended_at": datetime.fromtimestamp(path.stat().st_mtime, UTC),
     }
+    if not record.get("ended_at"):
+        file["ended_at"] = datetime.fromtimestamp(path.stat().st_mtime, UTC)
     if stage == "generation":
         return generation_row(cell, call.template, text, record, file)
     return evaluation_row(cell, call.template, text, record, file), None

@@ -18,6 +18,7 @@ from daydreaming.store.result_queries import (
     read_evaluations,
 )
 from daydreaming.store.results import read_responses
+from daydreaming.store.turns import hold_turn
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,12 +34,9 @@ def cross_experiment_tables(settings: Settings) -> dict[str, pd.DataFrame]:
 
 def write_cross_experiment(settings: Settings) -> tuple[int, int]:
     """Write the tables over all experiments, whole; returns how many generations and evaluations."""
-    from filelock import FileLock
-
     folder = DataRoot(settings.data_root).cross_experiment()
-    folder.mkdir(parents=True, exist_ok=True)
     # Rows are read under the lock, so that the last to write is the last to have read.
-    with FileLock(folder / ".lock"):
+    with hold_turn(folder / ".lock", settings.results_conn):
         tables = cross_experiment_tables(settings)
         for name, table in tables.items():
             write_table(folder, name, table)

@@ -35,6 +35,7 @@ from daydreaming.store.plans import (
     combinations_of_experiment,
 )
 from daydreaming.store.results import upsert_responses
+from daydreaming.store.turns import hold_turn
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -82,7 +83,7 @@ def plan_import(
     run = record_run(settings, run, now)
     write_combinations(engine, combinations)
     explained = [c for c in combinations if c.description_level != UNKNOWN_LEVEL]
-    append_combo_mappings(files.combo_mappings(), explained, now)
+    append_combo_mappings(files.combo_mappings(), explained, now, settings.results_conn)
     for stage, listed in cells.items():
         record_plan(settings, run, stage, [replace(c, map_index=i) for i, c in enumerate(listed)])
     _write_task_tables(settings, experiment_id, inputs)
@@ -115,14 +116,12 @@ def _run_id(experiment_id: str, inputs: Inputs, cells: Cells) -> str:
 
 
 def _write_task_tables(settings: Settings, experiment_id: str, inputs: Inputs) -> None:
-    from filelock import FileLock
-
     from daydreaming.store.task_tables import write_evaluation_csv, write_generation_csvs
 
     engine = engine_for(settings)
     folder: Path = DataRoot(settings.data_root).tasks(experiment_id)
     # They show what all runs of the experiment planned, so runs take turns.
-    with FileLock(folder / ".lock"):
+    with hold_turn(folder / ".lock", settings.results_conn):
         generations = cells_of_experiment(engine, experiment_id, "generation").values()
         level = inputs.params["description_level"]
         write_generation_csvs(

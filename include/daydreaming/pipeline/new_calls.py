@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import NamedTuple
 
 from daydreaming.design.cells import Evaluation, Generation
@@ -12,10 +13,10 @@ from daydreaming.design.combinations import Combination
 from daydreaming.inputs.records import LLMModel, Stage
 from daydreaming.inputs.snapshot import Inputs
 from daydreaming.pipeline.plan import design_evaluations, design_generations
-from daydreaming.pipeline.stale_cells import cells_to_replace
+from daydreaming.pipeline.stale_cells import find_stale
 from daydreaming.prompts.sizes import evaluation_prompt_size, generation_prompt_bytes
 from daydreaming.settings import Settings
-from daydreaming.store.files import DataRoot
+from daydreaming.store.files import DataRoot, file_sizes
 
 #: What prose of any script stays below: English has 4 to 5, and scripts of three bytes a character up
 #: to about 10 in large vocabularies. Only long runs of blanks or dashes have more.
@@ -36,7 +37,8 @@ class ModelCalls:
     """Planned calls of one stage and model.
 
     Attributes:
-        answered: Those that have an answer, which is reused.
+        answered: Those that have an answer, which is reused, or stale.
+        stale: Of these, those that answer another request, and are not asked for again.
         sizes: Of the prompts of the others: how many calls have which.
     """
 
@@ -45,6 +47,7 @@ class ModelCalls:
     planned: int
     answered: int
     sizes: Mapping[PromptSize, int] = field(default_factory=dict)
+    stale: int = 0
 
     @property
     def new(self) -> int:
@@ -58,12 +61,14 @@ class PlannedCalls:
 
     Attributes:
         models: Generators in the order of the plan, then judges.
+        stale: Stored answers to other requests than this plan's; those to be asked for again among them.
     """
 
     combinations: int
     generations: int
     evaluations: int
     models: tuple[ModelCalls, ...]
+    stale: int = 0
 
 
 def count_calls(
@@ -89,18 +94,19 @@ def count_calls(
         return _count_verdicts(settings, inputs, judged, answered)
     combinations, generations = design_generations(inputs)
     evaluations = design_evaluations(inputs, generations)
-    if inputs.params["on_stale"] == "archive":
-        replaced = cells_to_replace(settings, inputs, combinations, generations, evaluations, answered)
-        answered = {stage: ids - replaced for stage, ids in answered.items()}
+    stale = find_stale(settings, inputs, combinations, generations, evaluations, answered)
+    answered = {stage: ids - stale.replaced for stage, ids in answered.items()}
+    kept = stale.ids - stale.replaced
     essays = _essay_sizes(files, inputs, generations, answered["generation"], essay_tokens)
     return PlannedCalls(
         len(combinations),
         len(generations),
         len(evaluations),
         (
-            *_generation_calls(inputs, combinations, generations, answered["generation"]),
-            *_evaluation_calls(inputs, evaluations, answered["evaluation"], essays),
+            *_generation_calls(inputs, combinations, generations, answered["generation"], kept),
+            *_evaluation_calls(inputs, evaluations, answered["evaluation"], essays, kept),
         ),
+        len(stale.ids),
     )
 
 
@@ -112,23 +118,24 @@ def _count_verdicts(
     # A verdict on what was deleted since is planned, and fails without a call.
     there = [essay for essay in judged if essay.generation_task_id in answered["generation"]]
     evaluations = design_evaluations(inputs, there)
-    known = answered["evaluation"]
-    if inputs.params["on_stale"] == "archive":
-        known = known - cells_to_replace(settings, inputs, (), there, evaluations, answered)
-    essays = {e.generation_task_id: _essay_size(files, e.generation_task_id) for e in there}
+    stale = find_stale(settings, inputs, (), there, evaluations, answered)
+    known, kept = answered["evaluation"] - stale.replaced, stale.ids - stale.replaced
+    essays = _essays_as_stored(files, [essay.generation_task_id for essay in there])
     return PlannedCalls(
         len({essay.combo_id for essay in there}),
         0,
         len(evaluations),
-        tuple(_evaluation_calls(inputs, evaluations, known, essays)),
+        tuple(_evaluation_calls(inputs, evaluations, known, essays, kept)),
+        len(stale.ids),
     )
 
 
 def _generation_calls(
     inputs: Inputs,
     combinations: Sequence[Combination],
-    generations: Iterable[Generation],
+    generations: Sequence[Generation],
     answered: set[str],
+    stale: Collection[str],
 ) -> list[ModelCalls]:
     level = inputs.params["description_level"]
     texts = {c.concept_id: {"name": c.name, "content": c.content(level)} for c in inputs.concepts}
@@ -139,18 +146,27 @@ def _generation_calls(
         for combination, size in zip(combinations, found, strict=True):
             sizes[template.template_id, combination.combo_id] = PromptSize(size, size)
     planned = Counter(cell.generation_model for cell in generations)
+    old = Counter(cell.generation_model for cell in generations if cell.generation_task_id in stale)
     new: dict[str, Counter[PromptSize]] = {model: Counter() for model in planned}
     for cell in generations:
         if cell.generation_task_id not in answered:
             new[cell.generation_model][sizes[cell.generation_template, cell.combo_id]] += 1
-    return [_calls("generation", inputs.generation_model(model), planned[model], new[model]) for model in new]
+    return [
+        _calls("generation", inputs.generation_model(model), planned[model], new[model], old[model])
+        for model in new
+    ]
 
 
 def _evaluation_calls(
-    inputs: Inputs, evaluations: Iterable[Evaluation], answered: set[str], essays: Mapping[str, PromptSize]
+    inputs: Inputs,
+    evaluations: Sequence[Evaluation],
+    answered: set[str],
+    essays: Mapping[str, PromptSize],
+    stale: Collection[str],
 ) -> list[ModelCalls]:
     prompts = {t.template_id: evaluation_prompt_size(t.text) for t in inputs.evaluation_templates}
     planned = Counter(cell.evaluation_model for cell in evaluations)
+    old = Counter(cell.evaluation_model for cell in evaluations if cell.evaluation_task_id in stale)
     new: dict[str, Counter[tuple[str, PromptSize]]] = {model: Counter() for model in planned}
     for cell in evaluations:
         if cell.evaluation_task_id not in answered:
@@ -162,12 +178,12 @@ def _evaluation_calls(
             prompt = prompts[template]
             size = PromptSize(prompt.bytes_with(essay.most), prompt.bytes_with(essay.expected))
             sizes[size] += count
-        found.append(_calls("evaluation", inputs.evaluation_model(model), planned[model], sizes))
+        found.append(_calls("evaluation", inputs.evaluation_model(model), planned[model], sizes, old[model]))
     return found
 
 
-def _calls(stage: Stage, model: LLMModel, planned: int, sizes: Counter[PromptSize]) -> ModelCalls:
-    return ModelCalls(stage, model, planned, planned - sizes.total(), sizes)
+def _calls(stage: Stage, model: LLMModel, planned: int, sizes: Counter[PromptSize], stale: int) -> ModelCalls:
+    return ModelCalls(stage, model, planned, planned - sizes.total(), sizes, stale)
 
 
 def _essay_sizes(
@@ -183,22 +199,20 @@ def _essay_sizes(
         model.id: PromptSize(most, essay_tokens[model.id] * USUAL_BYTES_PER_TOKEN)
         for model in inputs.generation_models
     }
-    return {
-        cell.generation_task_id: _stored_size(files, cell.generation_task_id)
-        if cell.generation_task_id in answered
-        else to_come[cell.generation_model]
-        for cell in generations
-    }
+    models = {cell.generation_task_id: cell.generation_model for cell in generations}
+    stored = _stored_sizes(files, models.keys() & answered)
+    return {cell_id: stored.get(cell_id) or to_come[model] for cell_id, model in models.items()}
 
 
-def _essay_size(files: DataRoot, generation_task_id: str) -> PromptSize:
-    """Of an essay that is sent as it is stored."""
-    path = files.essay(generation_task_id)
-    if not path.exists():
-        return _stored_size(files, generation_task_id)
-    return PromptSize(path.stat().st_size, path.stat().st_size)
+def _essays_as_stored(files: DataRoot, ids: Collection[str]) -> dict[str, PromptSize]:
+    """Sizes of essays that are sent as they are stored; without a file of its own, an answer's."""
+    return _stored_sizes(files, ids) | _sizes(files.essay("x").parent, ids)
 
 
-def _stored_size(files: DataRoot, generation_task_id: str) -> PromptSize:
-    size = files.response("generation", generation_task_id).stat().st_size
-    return PromptSize(size, size)
+def _stored_sizes(files: DataRoot, ids: Collection[str]) -> dict[str, PromptSize]:
+    return _sizes(files.response("generation", "x").parent, ids)
+
+
+def _sizes(folder: Path, ids: Collection[str]) -> dict[str, PromptSize]:
+    found = file_sizes(folder, [f"{cell_id}.txt" for cell_id in ids])
+    return {name.removesuffix(".txt"): PromptSize(size, size) for name, size in found.items()}

@@ -31,9 +31,11 @@ from daydreaming.store.plans import (
     cells_of_run,
     combinations_of_experiment,
     insert_combinations,
+    read_refusal,
     read_run,
     runs_of_plan,
 )
+from daydreaming.store.turns import hold_turn
 
 _NOT_ALLOWED_IN_ID = re.compile(r"[^A-Za-z0-9._-]+")
 _EXPERIMENT_ID_LENGTH = 100
@@ -187,7 +189,8 @@ def plan_generations(settings: Settings, run_id: str, *, now: datetime, max_inst
     size = _size_of_run(settings, run, inputs)
     shards = _shards(run, size, max_instances)
     combinations, generations = _generations_of_run(settings, run, inputs)
-    append_combo_mappings(DataRoot(settings.data_root).combo_mappings(), combinations, now)
+    mappings = DataRoot(settings.data_root).combo_mappings()
+    append_combo_mappings(mappings, combinations, now, settings.results_conn)
     insert_combinations(engine, combinations)
     pools = {model.id: model.pool for model in inputs.generation_models}
     record_shards(settings, shards, now)
@@ -248,8 +251,17 @@ def is_shard(settings: Settings, run_id: str) -> bool:
 
 
 def note_refusal(settings: Settings, run_id: str, reason: str | None) -> None:
-    """Note why a person lets nothing of this run's plan be sent; None where one approved."""
+    """Note why nothing of this run's plan is sent: a person refused it, or it failed; None takes it back.
+
+    Of a run that is not recorded nothing is noted.
+    """
     record_refusal(settings, run_id, reason)
+
+
+def take_back_refusal(settings: Settings, run_id: str) -> None:
+    """Let a run begin anew after it was refused, or had failed before its first call."""
+    if read_refusal(engine_for(settings), run_id) is not None:
+        record_refusal(settings, run_id, None)
 
 
 def _planned_indices(settings: Settings, run_id: str, stage: Stage) -> list[int]:
@@ -350,11 +362,8 @@ def _write_evaluation_table(settings: Settings, run: RunRecord) -> None:
 @contextmanager
 def _experiment_lock(settings: Settings, experiment_id: str) -> Iterator[Path]:
     """Hold an experiment's task tables: they show what all its runs planned, so runs take turns."""
-    from filelock import FileLock
-
     folder = DataRoot(settings.data_root).tasks(experiment_id)
-    folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / ".lock"):
+    with hold_turn(folder / ".lock", settings.results_conn):
         yield folder
 
 

@@ -15,6 +15,7 @@ from typing import Any
 from daydreaming.inputs.records import Template
 from daydreaming.pipeline.call import CellCall
 from daydreaming.pipeline.frozen import frozen_inputs
+from daydreaming.pipeline.read_ahead import read_ahead
 from daydreaming.pipeline.rows import read_score
 from daydreaming.pipeline.scoring import all_scorings
 from daydreaming.pipeline.shared_cells import SharedCells
@@ -78,28 +79,28 @@ def refresh_scores(
     }
     ids = iter(rows)
     while chunk := list(islice(ids, _CHUNK)):
-        wanted = {
-            score_key(score): score
+        of = {
+            cell_id: [by_experiment[name] for name in (experiment_id, *shared.others(cell_id))]
             for cell_id in chunk
-            for score in _scores(
-                calls[cell_id],
-                rows[cell_id],
-                [by_experiment[name] for name in (experiment_id, *shared.others(cell_id))],
-            )
         }
+        others = {cell_id: _others(rows[cell_id], of[cell_id]) for cell_id in chunk}
+        wanted = {score_key(score): score for score in map(score_row, map(rows.__getitem__, chunk))}
+        for cell_id, call in read_ahead({cell_id: calls[cell_id] for cell_id in chunk if others[cell_id]}):
+            read = _scores(call, rows[cell_id], others[cell_id])
+            wanted |= {score_key(score): score for score in read}
         known = {score_key(score): score for score in read_scores(engine_for(settings), chunk)}
         changed = [score for key, score in wanted.items() if score != known.get(key)]
         change_scores(writing_engine(settings), changed, sorted(known.keys() - wanted.keys()))
 
 
-def _scores(call: CellCall, row: Mapping[str, Any], readings: Sequence[Readings]) -> Iterator[dict[str, Any]]:
-    """The readings of one verdict; its row holds one of them already."""
-    yield score_row(row)
-    template_id = row["evaluation_template"]
-    wanted = frozenset[Reading]().union(*(of.get(template_id, frozenset()) for of in readings))
-    others = wanted - {Reading(row["parser"], row["score_min"], row["score_max"])}
-    if not others:
-        return
+def _others(row: Mapping[str, Any], readings: Sequence[Readings]) -> frozenset[Reading]:
+    """The readings of one verdict that its row does not hold."""
+    wanted = frozenset[Reading]().union(*(of.get(row["evaluation_template"], frozenset()) for of in readings))
+    return wanted - {Reading(row["parser"], row["score_min"], row["score_max"])}
+
+
+def _scores(call: CellCall, row: Mapping[str, Any], others: frozenset[Reading]) -> Iterator[dict[str, Any]]:
+    """Read one verdict in other ways than its row's."""
     text = call.files.read_response("evaluation", call.cell.cell_id)
     for reading in sorted(others, key=lambda r: (r.parser, r.score_min, r.score_max)):
         scale: dict[str, Any] = {"score_min": reading.score_min, "score_max": reading.score_max}

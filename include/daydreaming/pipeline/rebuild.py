@@ -15,6 +15,7 @@ from pathlib import Path
 
 from daydreaming.errors import StoreError
 from daydreaming.inputs.records import Stage
+from daydreaming.objects.path import ObjectPath
 from daydreaming.pipeline.rebuild_budgets import restore_budgets
 from daydreaming.pipeline.rebuild_export import export_runs
 from daydreaming.pipeline.rebuild_ledger import restore_ledger
@@ -30,6 +31,7 @@ from daydreaming.store.plans import planned_ids
 from daydreaming.store.ratings import insert_ratings, stored_ratings
 from daydreaming.store.replace_tables import count_rows, rebuilt_tables, replace_tables, require_rest
 from daydreaming.store.results import list_experiments
+from daydreaming.store.turns import hold_turn
 from daydreaming.store.unreadable import set_aside_unreadable
 
 _STAGES: tuple[Stage, ...] = ("generation", "evaluation")
@@ -128,25 +130,27 @@ def _first_notes(written: int, put_aside: Path | None) -> list[str]:
 
 @contextmanager
 def _only_one(settings: Settings) -> Iterator[None]:
-    from filelock import FileLock, Timeout
-
     if not settings.data_root.is_dir():
         raise StoreError(f"{settings.data_root}: no such folder. Set DAYDREAMING_DATA_ROOT to the data root.")
     try:
-        with FileLock(settings.data_root / ".rebuild.lock", timeout=0):
-            for left in settings.data_root.glob(f"{_BESIDE}*"):
+        with hold_turn(settings.data_root / ".rebuild.lock", settings.results_conn, timeout_s=0):
+            for left in _scratch(settings).glob(f"{_BESIDE}*"):
                 shutil.rmtree(left, ignore_errors=True)
             yield
-    except Timeout as error:
+    except TimeoutError as error:
         raise StoreError("Another rebuild of this data root is running. Wait until it has ended.") from error
+
+
+def _scratch(settings: Settings) -> Path:
+    """Where a second database has room: not among temporary files, which may lie in memory."""
+    return settings.cache_folder if isinstance(settings.data_root, ObjectPath) else settings.data_root
 
 
 @contextmanager
 def _beside(settings: Settings) -> Iterator[Settings]:
     """Settings of an empty database beside the one in use; it is deleted afterwards."""
-    # In the data root, not among temporary files: those may lie in memory.
-    folder = settings.data_root / f"{_BESIDE}{uuid.uuid4().hex}"
-    folder.mkdir()
+    folder = _scratch(settings) / f"{_BESIDE}{uuid.uuid4().hex}"
+    folder.mkdir(parents=True)
     fresh = replace(settings, results_file=folder / SQLITE_NAME)
     try:
         yield fresh

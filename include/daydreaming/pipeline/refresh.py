@@ -15,6 +15,7 @@ from typing import Any
 from daydreaming.inputs.records import Stage
 from daydreaming.pipeline.call import CellCall, open_calls, response_row
 from daydreaming.pipeline.outdated import outdated_ids
+from daydreaming.pipeline.read_ahead import read_ahead
 from daydreaming.pipeline.readings import refresh_scores
 from daydreaming.pipeline.shared_cells import SharedCells, find_shared_cells
 from daydreaming.settings import Settings
@@ -106,9 +107,8 @@ def _refresh_stage(
     answered = files.answered_ids(stage)
     found = _Refreshed({}, {})
     changed: list[Mapping[str, Any]] = []
-    for cell_id, call in calls.items():
-        if cell_id not in answered:
-            continue
+    there = {cell_id: call for cell_id, call in calls.items() if cell_id in answered}
+    for cell_id, call in read_ahead(there):
         row, essay = response_row(call)
         found.rows[cell_id] = row
         if cell_id in shared.owners:

@@ -20,6 +20,7 @@ from daydreaming.settings import Settings
 from daydreaming.store.database import engine_for
 from daydreaming.store.files import DataRoot, write_whole
 from daydreaming.store.plans import cells_of_experiment
+from daydreaming.store.turns import hold_turn
 
 
 @dataclass(frozen=True)
@@ -215,13 +216,12 @@ def _scale_of(template: Template) -> Scale:
 def _write(
     settings: Settings, experiment_id: str, calls: Mapping[str, Sequence[CellCall]], wanted: Sequence[Scoring]
 ) -> None:
-    from filelock import FileLock
-
     from daydreaming.pipeline.tables import write_all_tables
     from daydreaming.store.migrate import upgrade_database
 
     upgrade_database(settings)
-    with FileLock(DataRoot(settings.data_root).tasks(experiment_id) / ".lock"):
+    lock = DataRoot(settings.data_root).tasks(experiment_id) / ".lock"
+    with hold_turn(lock, settings.results_conn):
         known = all_scorings(settings, experiment_id)
         new = [s for s in wanted if not _is_read_so(calls[s.evaluation_template], s)]
         if new:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from daydreaming.inputs.records import Stage
+from daydreaming.objects.path import each_read_ahead
+from daydreaming.pipeline.call import CellCall
 from daydreaming.pipeline.refresh import ExperimentRows
+from daydreaming.pipeline.scoring import scoring_file
 from daydreaming.settings import Settings
 from daydreaming.store.database import engine_for
 from daydreaming.store.files import DataRoot
@@ -28,8 +32,9 @@ def score_table(settings: Settings, experiment_id: str, rows: ExperimentRows) ->
 def _score_rows(
     files: DataRoot, experiment: ExperimentRows, levels: Mapping[str, tuple[str, int]]
 ) -> Iterator[dict[str, Any]]:
-    essay_chars = {cell_id: _essay_chars(files, cell_id) for cell_id in experiment.rows["generation"]}
-    for call in experiment.calls["evaluation"].values():
+    essays = each_read_ahead(experiment.rows["generation"], lambda cell_id: [files.essay(cell_id)])
+    essay_chars = {cell_id: _essay_chars(files, cell_id) for cell_id in essays}
+    for call in each_read_ahead(experiment.calls["evaluation"].values(), _scoring_files):
         cell, template = call.cell, call.template
         row = experiment.rows["evaluation"].get(cell.cell_id, {})
         generation = experiment.rows["generation"].get(cell.generation_task_id)
@@ -66,6 +71,11 @@ def _family(model_name: str) -> str:
     """Who made a model: what a name such as ``vendor/model`` begins with; '' for other names."""
     vendor, slash, _ = model_name.partition("/")
     return vendor if slash else ""
+
+
+def _scoring_files(call: CellCall) -> list[Path]:
+    """What a call's template depends on beside its run."""
+    return [scoring_file(call.settings, call.run.experiment_id)]
 
 
 def _essay_chars(files: DataRoot, generation_task_id: str) -> int | None:

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from daydreaming.errors import DaydreamingError, StoreError
 from daydreaming.inputs.records import Template
+from daydreaming.objects.path import ObjectPath
 from daydreaming.parsing.score import Scale, require_score_parser
 from daydreaming.settings import Settings
 from daydreaming.store.files import DataRoot
@@ -96,9 +97,14 @@ def _number(value: float) -> str:
 def _stored(settings: Settings, experiment_id: str) -> _Stored:
     path = scoring_file(settings, experiment_id)
     try:
+        if isinstance(path, ObjectPath):
+            # Read with each use: to ask for its version would be a request as well.
+            return _parse(path, path.read_text(encoding="utf-8"))
         found = path.stat()
     except FileNotFoundError:
         return _Stored()
+    except UnicodeDecodeError as error:
+        raise _unreadable(path, error) from error
     # It is written whole under a new name: another file has another inode.
     return _read(path, (found.st_ino, found.st_mtime_ns, found.st_size))
 
@@ -106,9 +112,16 @@ def _stored(settings: Settings, experiment_id: str) -> _Stored:
 @lru_cache(maxsize=64)
 def _read(path: Path, _version: tuple[int, int, int]) -> _Stored:
     try:
-        records = list(csv.reader(io.StringIO(path.read_text(encoding="utf-8"), newline=""), strict=True))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise StoreError(f"{path}: cannot be read ({error}). Restore it from a backup.") from error
+        return _parse(path, path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise _unreadable(path, error) from error
+
+
+def _parse(path: Path, text: str) -> _Stored:
+    try:
+        records = list(csv.reader(io.StringIO(text, newline=""), strict=True))
+    except csv.Error as error:
+        raise _unreadable(path, error) from error
     if not records or tuple(records[0]) != COLUMNS:
         got = ",".join(records[0]) if records else "an empty file"
         raise StoreError(
@@ -116,6 +129,10 @@ def _read(path: Path, _version: tuple[int, int, int]) -> _Stored:
         )
     scorings = tuple(_scoring(path, line, record) for line, record in enumerate(records[1:], 2) if record)
     return _Stored(scorings, {scoring.evaluation_template: scoring for scoring in scorings})
+
+
+def _unreadable(path: Path, error: Exception) -> StoreError:
+    return StoreError(f"{path}: cannot be read ({error}). Restore it from a backup.")
 
 
 def _scoring(path: Path, line: int, record: Sequence[str]) -> Scoring:

@@ -12,18 +12,16 @@ from contextlib import contextmanager
 
 from daydreaming.settings import Settings
 from daydreaming.store.files import DataRoot
+from daydreaming.store.turns import hold_turn
 
 
 @contextmanager
 def table_turn(settings: Settings, experiment_id: str) -> Iterator[None]:
     """Hold the tables of an experiment; waits as long as another process or thread does.
 
-    A file lock: it ends with its process, and holds on every machine that has the data root, for tables
-    are files there. A thread that holds it may enter again.
+    It ends with its process, and holds on every machine that has the data root, for tables are files
+    there. A thread that holds it may enter again.
     """
-    from filelock import FileLock
-
-    folder = DataRoot(settings.data_root).tasks(experiment_id)
-    folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / ".tables.lock", is_singleton=True):
+    lock = DataRoot(settings.data_root).tasks(experiment_id) / ".tables.lock"
+    with hold_turn(lock, settings.results_conn):
         yield

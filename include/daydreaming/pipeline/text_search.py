@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Final, Literal
 
 from daydreaming.errors import EssayParseError, StoreError
 from daydreaming.inputs.records import Stage
-from daydreaming.pipeline.essays_list import concept_names
+from daydreaming.pipeline.concept_names import concept_names
 from daydreaming.pipeline.experiments import choose_experiments
 from daydreaming.pipeline.reader import read_essay_text
 from daydreaming.pipeline.snippets import SnippetPiece, snippet_pieces
@@ -95,8 +96,7 @@ def search_texts(
         StoreError: The index cannot be used.
     """
     choose_experiments(settings, experiment_id)
-    files = DataRoot(settings.data_root)
-    index = TextIndex(files.search_index(experiment_id))
+    index = TextIndex(settings.cache_folder / "search" / experiment_id)
     source = _source(settings, experiment_id)
     state = index.update(source, now, max_documents=MAX_DOCUMENTS, max_chars=MAX_CHARS)
     expression = match_expression(typed)
@@ -126,7 +126,14 @@ def _source(settings: Settings, experiment_id: str) -> Source:
             # Gone since its row was written, or no text: `daydreaming verify` tells of it.
             return {}
 
-    return Source(read_stamp(engine, experiment_id), list_all, read)
+    def files_of(key: DocumentKey) -> list[Path]:
+        if key.kind in _PROMPTS:
+            return [files.prompt(_PROMPTS[key.kind], key.cell_id)]
+        if key.kind == "verdict":
+            return [files.response("evaluation", key.cell_id)]
+        return [files.response("generation", key.cell_id), files.essay(key.cell_id)]
+
+    return Source(read_stamp(engine, experiment_id), list_all, read, files_of)
 
 
 def _version(answer: AnswerVersion) -> str:

@@ -19,6 +19,7 @@ from daydreaming.errors import (
 from daydreaming.inputs.records import Stage
 from daydreaming.llm.request import ChatRequest
 from daydreaming.pipeline.call import CellCall, build_request, response_row
+from daydreaming.pipeline.read_ahead import read_ahead
 from daydreaming.pipeline.rows import RECORD_FIELDS
 from daydreaming.pipeline.verify_findings import Finding, Kind
 
@@ -81,7 +82,7 @@ def check_answers(
         found: What came out; added to.
         advance: Called after each.
     """
-    for cell_id, call in calls.items():
+    for cell_id, call in read_ahead(calls, all_files=True):
         try:
             record = call.files.read_provenance(call.stage, cell_id)
             row, essay = response_row(call)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from daydreaming.inputs.records import Stage
 from daydreaming.pipeline.verify_findings import Finding, Kind
-from daydreaming.store.files import DataRoot
+from daydreaming.store.files import DataRoot, list_names
+from daydreaming.store.ratings import read_rating_files
 
 _STAGES: tuple[Stage, ...] = ("generation", "evaluation")
 
@@ -37,6 +37,12 @@ def check_files(
             yield Finding(Kind.ROW_WITHOUT_RESPONSE, subject, "a row whose response file is missing")
 
 
+def check_ratings(files: DataRoot) -> Iterator[Finding]:
+    """Read all ratings: the tables leave out those that cannot be read."""
+    for path, problem in read_rating_files(files.path).problems.items():
+        yield Finding(Kind.UNREADABLE, files.relative(path), problem)
+
+
 def count_files(files: DataRoot) -> int:
     """How many files ``check_files`` looks at."""
     return sum(len(_ids(path, ending)) for stage in _STAGES for _, path, ending in _folders(files, stage))
@@ -56,8 +62,5 @@ def _folders(files: DataRoot, stage: Stage) -> list[tuple[str, Path, str]]:
 
 def _ids(folder: Path, ending: str) -> set[str]:
     """IDs in a folder; hidden files are locks and unfinished ones."""
-    if not folder.exists():
-        return set()
-    with os.scandir(folder) as entries:
-        names = [entry.name for entry in entries]
+    names = list_names(folder)
     return {name[: -len(ending)] for name in names if name.endswith(ending) and not name.startswith(".")}

@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from daydreaming.design.combinations import Combination, ComboParts, check_collisions
 from daydreaming.errors import StoreError
+from daydreaming.objects.path import ObjectPath
+from daydreaming.store.turns import hold_turn
 
 COLUMNS = ("combo_id", "version", "concept_id", "description_level", "k_max", "created_at")
 VERSION = "v1"
@@ -31,11 +31,14 @@ def read_combo_mappings(path: Path) -> dict[str, ComboParts]:
     return {combo: parts for combo, parts in _read_parts(path).items() if len(parts[0]) >= parts[2]}
 
 
-def append_combo_mappings(path: Path, combinations: Sequence[Combination], now: datetime) -> int:
+def append_combo_mappings(
+    path: Path, combinations: Sequence[Combination], now: datetime, results_conn: str = ""
+) -> int:
     """Add the combinations that are not there yet, one row per concept. Call it once per plan.
 
     Holds a lock beside the file, so that two plans at once do not add a combination twice. A line
-    torn by a crash is cut off, and a combination of which only some rows landed is completed.
+    torn by a crash is cut off, and a combination of which only some rows landed is completed. The lock of
+    a file on an object store is one of the results database, ``results_conn``.
 
     Returns:
         Number of combinations added or completed.
@@ -44,11 +47,10 @@ def append_combo_mappings(path: Path, combinations: Sequence[Combination], now: 
         DesignError: An ID stands for another combination in the file.
         StoreError: The file cannot be read, or another process holds the lock for too long.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with FileLock(path.with_name(path.name + ".lock"), timeout=LOCK_TIMEOUT_S):
+        with hold_turn(path.with_name(path.name + ".lock"), results_conn, LOCK_TIMEOUT_S):
             return _append(path, combinations, now)
-    except Timeout as error:
+    except TimeoutError as error:
         raise StoreError(
             f"{path}: another process holds its lock for more than {LOCK_TIMEOUT_S:.0f} s. "
             "Try again; if it goes on, look for a plan that hangs."
@@ -128,7 +130,7 @@ def _checked(path: Path, line: int, record: list[str]) -> dict[str, str]:
 
 
 def _cut_torn_line(path: Path) -> None:
-    if not path.exists():
+    if isinstance(path, ObjectPath) or not path.exists():  # there a file is put whole
         return
     with path.open("rb+") as file:
         whole = file.read().rfind(b"\n") + 1
@@ -137,6 +139,9 @@ def _cut_torn_line(path: Path) -> None:
 
 def _write_end(path: Path, text: str) -> None:
     if not text:
+        return
+    if isinstance(path, ObjectPath):
+        path.bucket.put(path.key, (path.read_bytes() if path.is_file() else b"") + text.encode())
         return
     with path.open("ab") as file:
         file.write(text.encode("utf-8"))

@@ -35,7 +35,12 @@ def results_url(settings: Settings) -> str:
         return _sqlite_url(settings.results_file)
     if not settings.results_conn:
         return _sqlite_url(settings.data_root / SQLITE_NAME)
-    given = settings.results_conn.strip()
+    return postgres_url(settings.results_conn)
+
+
+def postgres_url(results_conn: str) -> str:
+    """SQLAlchemy URL of a connection as it is given; error as above."""
+    given = results_conn.strip()
     return _url_from_json(given) if given.startswith("{") else _url_from_uri(given)
 
 
@@ -59,6 +64,19 @@ def writing_engine(settings: Settings) -> Engine:
     and none can wait for rows of one that waits for its own.
     """
     return _writing_engine(results_url(settings), os.getpid())
+
+
+def turns_engine(results_conn: str) -> Engine:
+    """An engine, kept per process, whose connections each hold one advisory lock for a while."""
+    return _turns_engine(postgres_url(results_conn), os.getpid())
+
+
+@lru_cache(maxsize=8)
+def _turns_engine(url: str, pid: int) -> Engine:  # noqa: ARG001 - the process id is part of the cache key
+    # More at once than this wait for each other. None in a transaction: a turn may last for minutes.
+    return _create_engine(
+        url, pool_pre_ping=True, pool_size=2, max_overflow=14, pool_timeout=600, isolation_level="AUTOCOMMIT"
+    )
 
 
 @lru_cache(maxsize=8)

@@ -1,7 +1,8 @@
 """The data root: where each file lies, and how it is written.
 
 Every file is written whole (temporary file, then rename), so that a crash leaves the old one or
-the new one. Responses are write-once. Standard library only: every task instance imports this.
+the new one. Responses are write-once. On an object store (`ObjectPath`) a put does both
+(docs/adr/0020-the-data-root-on-an-object-store.md). Standard library only: every task instance imports this.
 """
 
 from __future__ import annotations
@@ -11,14 +12,17 @@ import hashlib
 import json
 import os
 import uuid
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from daydreaming.errors import StoreError
 from daydreaming.inputs.records import Stage
+from daydreaming.objects.path import ObjectPath
+from daydreaming.store.object_answers import move_answer_away, move_answer_back, put_answer
+from daydreaming.store.turns import hold_turn
 
 _STAGE_FOLDERS: Mapping[Stage, str] = {"generation": "03_generation", "evaluation": "04_evaluation"}
 #: Begins the names of files that are not finished yet; no ID begins so.
@@ -39,18 +43,50 @@ def write_whole(path: Path, text: str, *, durable: bool = True) -> None:
 
 def write_whole_bytes(path: Path, data: bytes, *, durable: bool = True) -> None:
     """The same for what is no text."""
+    if isinstance(path, ObjectPath):
+        path.bucket.put(path.key, data)
+        return
     _write_temporary(path, data, durable=durable).replace(path)
 
 
 def write_new(path: Path, text: str) -> bool:
     """Write ``text`` (UTF-8) to a file that is not there yet; False, and nothing written, where it is."""
-    if path.exists():
+    if path.is_file():
         return False
+    if isinstance(path, ObjectPath):
+        return path.bucket.put_new(path.key, text.encode())
     temporary = _write_temporary(path, text.encode())
     try:
         return _take_name(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def list_names(folder: Path) -> list[str]:
+    """Names of the files in a folder, and of folders in a local one; none where it is missing.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    if isinstance(folder, ObjectPath):
+        return folder.names()
+    try:
+        with os.scandir(folder) as entries:
+            return [entry.name for entry in entries]
+    except FileNotFoundError:
+        return []
+
+
+def file_sizes(folder: Path, names: Collection[str]) -> dict[str, int]:
+    """Bytes of those files in a folder that are there, by name."""
+    if isinstance(folder, ObjectPath):
+        wanted = set(names)
+        return {name: size for name, size in folder.sizes().items() if name in wanted}
+    found = {}
+    for name in names:
+        with suppress(FileNotFoundError):
+            found[name] = (folder / name).stat().st_size
+    return found
 
 
 def _write_temporary(path: Path, data: bytes, *, durable: bool = True) -> Path:
@@ -87,11 +123,21 @@ def _turn_in(folder: Path) -> Iterator[None]:
         yield
 
 
+class _MissingError(StoreError):
+    """There is no such file."""
+
+
 @dataclass(frozen=True)
 class DataRoot:
-    """All paths below the data root."""
+    """All paths below the data root.
+
+    Attributes:
+        results_conn: The results database as the settings have it. Whoever stores answers on an object
+            store gives it: its locks say whose turn it is.
+    """
 
     path: Path
+    results_conn: str = field(default="", repr=False, compare=False)
 
     def tasks(self, experiment_id: str) -> Path:
         """Folder of an experiment's plan."""
@@ -118,10 +164,6 @@ class DataRoot:
     def reporting(self, experiment_id: str) -> Path:
         """Folder of an experiment's errors."""
         return self.path / "07_reporting" / experiment_id
-
-    def search_index(self, experiment_id: str) -> Path:
-        """Folder of the index that searches an experiment's texts; it may be deleted."""
-        return self.path / "cache" / "search" / experiment_id
 
     def ratings(self) -> Path:
         """Folder of what people said of essays."""
@@ -154,12 +196,12 @@ class DataRoot:
 
     def has_archived(self, stage: Stage, cell_id: str) -> bool:
         """Whether stale answers of a cell are kept."""
-        return self.archived(stage, cell_id, "").parent.exists()
+        return self.archived(stage, cell_id, "").parent.is_dir()
 
     def archived_ids(self, stage: Stage) -> list[tuple[str, str]]:
         """Cell ID and request hash of each answer in the archive."""
         folder = self.path / "archive" / _STAGE_FOLDERS[stage]
-        found = folder.glob("*/*.txt")
+        found = _texts_below(folder)
         return sorted((p.parent.name, p.stem) for p in found if not p.name.startswith(_TEMPORARY_PREFIX))
 
     def relative(self, path: Path) -> str:
@@ -171,16 +213,12 @@ class DataRoot:
 
     def answered_ids(self, stage: Stage) -> set[str]:
         """IDs of all stored responses of a stage: one pass over the folder."""
-        try:
-            with os.scandir(self.response(stage, "x").parent) as entries:
-                names = [entry.name for entry in entries]
-        except FileNotFoundError:
-            return set()
+        names = list_names(self.response(stage, "x").parent)
         return {n[:-4] for n in names if n.endswith(".txt") and not n.startswith(_TEMPORARY_PREFIX)}
 
     def is_answered(self, stage: Stage, cell_id: str) -> bool:
         """Whether a response is stored."""
-        return self.response(stage, cell_id).exists()
+        return self.response(stage, cell_id).is_file()
 
     def read_response(self, stage: Stage, cell_id: str) -> str:
         """The stored answer, unchanged.
@@ -196,8 +234,10 @@ class DataRoot:
         Raises:
             StoreError: It is no UTF-8.
         """
-        path = self.essay(generation_task_id)
-        return _read(path) if path.exists() else None
+        try:
+            return _read(self.essay(generation_task_id))
+        except _MissingError:
+            return None
 
     def read_provenance(self, stage: Stage, cell_id: str) -> dict[str, Any]:
         """The record beside a response; empty where there is none (a file that a person brought).
@@ -220,6 +260,9 @@ class DataRoot:
             False where an answer was there already (it is kept, the new one is not stored).
         """
         path = self.response(stage, cell_id)
+        if isinstance(path, ObjectPath):
+            with self._turn_of(path):
+                return put_answer(path, _beside(path), text.encode(), _json_text(provenance).encode())
         if path.exists():
             return False
         record = _write_temporary(path, _json_text(provenance).encode())
@@ -244,6 +287,10 @@ class DataRoot:
         """
         target = self.archived(stage, cell_id, request_hash)
         path, record = self.response(stage, cell_id), self.provenance(stage, cell_id)
+        if isinstance(path, ObjectPath) and isinstance(target, ObjectPath):
+            with self._turn_of(path):
+                move_answer_away(path, _beside(path), target)
+            return target
         with _turn_in(path.parent):
             if path.exists():
                 if record.exists():
@@ -256,9 +303,12 @@ class DataRoot:
     def restore_response(self, stage: Stage, cell_id: str, request_hash: str) -> bool:
         """Bring an archived answer to this request back; False where there is none."""
         source = self.archived(stage, cell_id, request_hash)
-        if not source.exists():
+        if not source.is_file():
             return False
         path = self.response(stage, cell_id)
+        if isinstance(path, ObjectPath) and isinstance(source, ObjectPath):
+            with self._turn_of(path):
+                return move_answer_back(source, path, _beside(path))
         with _turn_in(path.parent):
             if path.exists() or not source.exists():
                 return False
@@ -267,13 +317,34 @@ class DataRoot:
             source.replace(path)
         return True
 
+    @contextmanager
+    def _turn_of(self, path: ObjectPath) -> Iterator[None]:
+        """The turn of one cell; without a database (a copy, an import) a conditional put is all there is."""
+        if not self.results_conn:
+            yield
+            return
+        with hold_turn(path, self.results_conn):
+            yield
+
+
+def _beside(path: ObjectPath) -> ObjectPath:
+    """The record of an answer."""
+    return path.with_suffix(".json")
+
+
+def _texts_below(folder: Path) -> Iterator[Path]:
+    """Files of texts in the folders in ``folder``."""
+    if isinstance(folder, ObjectPath):
+        return folder.files_below("*/*.txt")
+    return folder.glob("*/*.txt")
+
 
 def _read(path: Path) -> str:
     try:
         with path.open(encoding="utf-8", newline="") as file:
             return file.read()
     except FileNotFoundError as error:
-        raise StoreError(f"{path}: missing.") from error
+        raise _MissingError(f"{path}: missing.") from error
     except UnicodeDecodeError as error:
         raise StoreError(
             f"{path}: not UTF-8 (byte {error.start}). Delete it to have it called again."
@@ -281,10 +352,10 @@ def _read(path: Path) -> str:
 
 
 def _read_record(path: Path) -> dict[str, Any]:
-    if not path.exists():
-        return {}
     try:
         record = json.loads(_read(path))
+    except _MissingError:
+        return {}
     except ValueError as error:
         raise StoreError(
             f"{path}: not valid JSON ({error}). Restore it, or delete it to go without."

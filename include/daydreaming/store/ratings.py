@@ -51,6 +51,19 @@ class RatingRecord:
             )
 
 
+@dataclass(frozen=True)
+class RatingFiles:
+    """What the files of ratings say.
+
+    Attributes:
+        ratings: By ID.
+        problems: By file, why it cannot be read and what to do, in one line.
+    """
+
+    ratings: list[RatingRecord]
+    problems: dict[Path, str]
+
+
 def write_rating(engine: Engine, data_root: Path, rating: RatingRecord) -> bool:
     """Store a rating, once: its file, then its row.
 
@@ -85,7 +98,18 @@ def stored_ratings(data_root: Path) -> list[RatingRecord]:
     Raises:
         StoreError: A file cannot be read.
     """
-    return [_read(path) for path in sorted(_folder(data_root).glob("*.json")) if path.name[0] != "."]
+    return [_read(path) for path in _files(data_root)]
+
+
+def read_rating_files(data_root: Path) -> RatingFiles:
+    """The same without those that cannot be read, which are named."""
+    found = RatingFiles([], {})
+    for path in _files(data_root):
+        try:
+            found.ratings.append(_read(path))
+        except StoreError as error:
+            found.problems[path] = str(error).removeprefix(f"{path}: ")
+    return found
 
 
 def insert_ratings(connection: Connection, ratings: list[RatingRecord]) -> None:
@@ -94,6 +118,10 @@ def insert_ratings(connection: Connection, ratings: list[RatingRecord]) -> None:
     from daydreaming.store.upsert import insert_missing
 
     insert_missing(connection, Rating, [asdict(rating) for rating in ratings])
+
+
+def _files(data_root: Path) -> list[Path]:
+    return [path for path in sorted(_folder(data_root).glob("*.json")) if path.name[0] != "."]
 
 
 def _folder(data_root: Path) -> Path:

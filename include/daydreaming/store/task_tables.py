@@ -11,9 +11,11 @@ import os
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from daydreaming.design.cells import Evaluation, Generation
 from daydreaming.design.combinations import Combination
+from daydreaming.objects.path import ObjectPath
 from daydreaming.store.csv_rows import read_csv_rows
 from daydreaming.store.files import write_whole
 
@@ -95,14 +97,24 @@ def _checked(name: str, text: str) -> str:
 
 def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Stream ``rows`` into a CSV (UTF-8, LF) that is there whole or not at all."""
+    if isinstance(path, ObjectPath):
+        with TemporaryDirectory() as folder:
+            made = Path(folder) / "rows"
+            _write_rows(made, columns, rows)
+            path.bucket.put_file(path.key, made)
+        return
     temporary = path.with_name(f".~{uuid.uuid4().hex}")
     try:
-        with temporary.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(columns)
-            writer.writerows(rows)
-            file.flush()
-            os.fsync(file.fileno())
+        _write_rows(temporary, columns, rows)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _write_rows(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows(rows)
+        file.flush()
+        os.fsync(file.fileno())

@@ -1,4 +1,4 @@
-"""A full-text index of one experiment's texts: an SQLite file beside the results, which may be deleted.
+"""A full-text index of one experiment's texts: an SQLite file on this machine, which may be deleted.
 
 Each part of a document has a column of its own, so that a search in one part is a search in one column.
 Several processes may use the file: one writes at a time, and who comes meanwhile reads what is there.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from daydreaming.errors import StoreError
+from daydreaming.objects.path import each_read_ahead
 
 Kind = Literal["answer", "verdict", "generation_prompt", "evaluation_prompt"]
 Part = Literal["essay", "rest", "verdict", "prompt"]
@@ -90,6 +91,10 @@ class IndexState:
         return self.indexed == self.wanted
 
 
+def _no_files(_: DocumentKey) -> Iterable[Path]:
+    return ()
+
+
 @dataclass(frozen=True)
 class Source:
     """Where the documents come from.
@@ -100,11 +105,13 @@ class Source:
             full look (``LOOK_EVERY_S``).
         list_all: Gives the version (a digest) of every document that there is.
         read: Gives the parts of a document, by key and version; none where it cannot be read.
+        files: Gives the files that will be read for a document.
     """
 
     stamp: str
     list_all: Callable[[], Mapping[DocumentKey, str]]
     read: Callable[[DocumentKey, str], Mapping[Part, str]]
+    files: Callable[[DocumentKey], Iterable[Path]] = _no_files
 
 
 class TextIndex:
@@ -255,10 +262,16 @@ def _look(connection: sqlite3.Connection, source: Source, now: datetime) -> None
     connection.execute("INSERT INTO looked VALUES (?, ?)", (source.stamp, now.timestamp()))
 
 
+def _key(row: tuple[int, Kind, str, str]) -> DocumentKey:
+    _, kind, cell_id, _ = row
+    return DocumentKey(kind, cell_id)
+
+
 def _add_pending(connection: sqlite3.Connection, source: Source, max_documents: int, max_chars: int) -> None:
     query = "SELECT place, kind, cell_id, version FROM pending ORDER BY place LIMIT ?"
     chars = last = 0
-    for place, kind, cell_id, version in connection.execute(query, (max_documents,)).fetchall():
+    pending = connection.execute(query, (max_documents,)).fetchall()
+    for place, kind, cell_id, version in each_read_ahead(pending, lambda row: source.files(_key(row))):
         if chars >= max_chars:
             break
         parts = source.read(DocumentKey(kind, cell_id), version)

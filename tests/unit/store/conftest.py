@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy import Engine
 
 from daydreaming.settings import Settings
+from daydreaming.store import migrate
 from daydreaming.store.database import engine_for, writing_engine
-from daydreaming.store.migrate import upgrade_database
 
 
 class Clock:
@@ -62,7 +62,7 @@ def _settings(request, tmp_path, template: str | None) -> Iterator[Settings]:
 @pytest.fixture
 def results_engine(results_settings) -> Iterator[Engine]:
     """The engine of a migrated, empty results database."""
-    upgrade_database(results_settings)
+    migrate.upgrade_database(results_settings)  # at run time: a copy, too, where it is an SQLite file
     engine = engine_for(results_settings)
     yield engine
     engine.dispose()

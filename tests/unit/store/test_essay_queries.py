@@ -25,6 +25,15 @@ ALL = EssayList("one", EssayFilter(), "id", "asc")
 STRICT = {"evaluation_model": "strict"}
 
 
+def combination(combo_id: str, *concept_ids: str) -> dict[str, object]:
+    return {
+        "combo_id": combo_id,
+        "concept_ids": list(concept_ids),
+        "description_level": "paragraph",
+        "k_max": len(concept_ids),
+    }
+
+
 @pytest.fixture
 def engine(results_engine):
     """Essays of experiment `one`.
@@ -43,6 +52,9 @@ def engine(results_engine):
         generation("d", generation_model="other", replicate=2),
     ]
     store_members(results_engine, "generation", essays, ("one", "two"))
+    rows = [combination("x", "moat", "search"), combination("c", "search", "dream")]
+    with results_engine.begin() as connection:
+        insert_missing(connection, Combination, rows)
     store_members(results_engine, "generation", [generation("e")], ("two",))
     verdicts = [
         evaluation("a1", "a", 2.0),
@@ -68,6 +80,11 @@ def names(engine, listed: EssayList, *, limit: int = 10, offset: int = 0) -> str
     ("wanted", "expected"),
     [
         ({}, "abcd"),
+        ({"concept": "moat"}, "a"),
+        ({"concept": "search"}, "abcd"),
+        ({"concept": "search", "combination": "x"}, "a"),
+        ({"concept": "sea"}, ""),
+        ({"concept": "SEARCH"}, ""),
         ({"combination": "x"}, "a"),
         ({"combination": "none"}, ""),
         ({"generation_template": "tags"}, "b"),
@@ -217,7 +234,6 @@ def test_ranges_are_those_of_the_verdicts_that_count(engine, wanted, expected):
 
 
 def test_concepts_of_combinations_that_are_known(results_engine):
-    row = {"combo_id": "x", "concept_ids": ["moat", "search"], "description_level": "paragraph", "k_max": 2}
     with results_engine.begin() as connection:
-        insert_missing(connection, Combination, [row])
+        insert_missing(connection, Combination, [combination("x", "moat", "search")])
     assert read_concept_ids(results_engine, ["x", "y"]) == {"x": ("moat", "search")}

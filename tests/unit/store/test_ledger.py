@@ -187,7 +187,7 @@ def test_a_refusal_says_which_cap_what_is_spent_what_it_may_cost_and_what_to_do(
     [decision] = ask(writing, reservation("new", 500_000_001))
     assert decision.reason == (
         "max_cost_usd of experiment e is 2 US dollars; 1.5 are spent, and this call may cost up to "
-        "0.500000001. Nothing was sent. Raise it (`daydreaming cost EXPERIMENT_ID --cap USD`), then "
+        "0.500000001. Nothing was sent. Raise it (`daydreaming cost e --cap USD`), then "
         "clear the failed instances."
     )
     [decision] = ask(writing, reservation("new", 500_000_000, day_cap=1))

@@ -9,7 +9,14 @@ import pytest
 from sqlalchemy import delete
 
 from daydreaming.errors import StoreError
-from daydreaming.store.ratings import RatingRecord, insert_ratings, read_ratings, stored_ratings, write_rating
+from daydreaming.store.ratings import (
+    RatingRecord,
+    insert_ratings,
+    read_rating_files,
+    read_ratings,
+    stored_ratings,
+    write_rating,
+)
 from daydreaming.store.schema import Rating
 
 RATING = RatingRecord(
@@ -69,6 +76,10 @@ def test_a_file_that_cannot_be_read_is_named(results_engine, tmp_path, text):
     path.write_text(text, encoding="latin-1")
     with pytest.raises(StoreError, match=rf"{RATING.rating_id}\.json: cannot be read"):
         stored_ratings(tmp_path)
+    write_rating(results_engine, tmp_path, LATER)
+    found = read_rating_files(tmp_path)
+    assert (found.ratings, list(found.problems)) == ([LATER], [path])
+    assert found.problems[path].startswith("cannot be read (")
 
 
 def test_a_file_under_another_name_is_refused(results_engine, tmp_path):

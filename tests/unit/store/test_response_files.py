@@ -12,15 +12,27 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from daydreaming.errors import StoreError
-from daydreaming.store.files import DataRoot, write_whole
+from daydreaming.objects.bucket import Bucket
+from daydreaming.store.files import DataRoot, file_sizes, write_whole
 
 CELL = "combo_v1_0123456789ab_essay_free"
 STAGES = ("generation", "evaluation")
 
 
 @pytest.fixture
-def files(tmp_path):
+def local_files(tmp_path):
     return DataRoot(tmp_path)
+
+
+@pytest.fixture
+def bucket_files(s3, postgres):
+    """A data root on an object store; the database gives the turns."""
+    return DataRoot(s3.new_root(), postgres.uri("postgres"))
+
+
+@pytest.fixture(params=["local_files", "bucket_files"])
+def files(request):
+    return request.getfixturevalue(request.param)
 
 
 def write(files, text="An answer.", cell=CELL, **record):
@@ -104,10 +116,10 @@ print("".join("1" if won else "0" for won in wins), flush=True)
 """
 
 
-def test_one_of_several_processes_stores_each_answer_whole_and_with_its_own_record(files):
+def test_one_of_several_processes_stores_each_answer_whole_and_with_its_own_record(local_files):
     racers = [
         subprocess.Popen(
-            [sys.executable, "-c", RACER, str(files.path), str(number)],
+            [sys.executable, "-c", RACER, str(local_files.path), str(number)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -122,9 +134,9 @@ def test_one_of_several_processes_stores_each_answer_whole_and_with_its_own_reco
     for index in range(30):
         winners = [number for number, won in enumerate(wins) if won[index] == "1"]
         assert len(winners) == 1
-        assert files.read_response("generation", f"cell-{index}") == f"{winners[0]}" * 50_000
-        assert files.read_provenance("generation", f"cell-{index}") == {"number": str(winners[0])}
-    assert len(files.answered_ids("generation")) == 30
+        assert local_files.read_response("generation", f"cell-{index}") == f"{winners[0]}" * 50_000
+        assert local_files.read_provenance("generation", f"cell-{index}") == {"number": str(winners[0])}
+    assert len(local_files.answered_ids("generation")) == 30
 
 
 def test_a_reader_never_sees_half_a_file_while_it_is_replaced(tmp_path):
@@ -146,20 +158,20 @@ def test_a_reader_never_sees_half_a_file_while_it_is_replaced(tmp_path):
     assert seen <= set(sizes)
 
 
-def test_a_crash_between_record_and_text_leaves_the_cell_unanswered(files, monkeypatch):
+def test_a_crash_between_record_and_text_leaves_the_cell_unanswered(local_files, monkeypatch):
     def crash(*_):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "link", crash)
         with pytest.raises(KeyboardInterrupt):
-            write(files, "lost", request_hash="old")
-    assert files.provenance("generation", CELL).exists()
-    assert not files.is_answered("generation", CELL)
-    assert files.answered_ids("generation") == set()
-    assert write(files, "found", request_hash="new")
-    assert files.read_response("generation", CELL) == "found"
-    assert files.read_provenance("generation", CELL) == {"request_hash": "new"}
+            write(local_files, "lost", request_hash="old")
+    assert local_files.provenance("generation", CELL).exists()
+    assert not local_files.is_answered("generation", CELL)
+    assert local_files.answered_ids("generation") == set()
+    assert write(local_files, "found", request_hash="new")
+    assert local_files.read_response("generation", CELL) == "found"
+    assert local_files.read_provenance("generation", CELL) == {"request_hash": "new"}
 
 
 def test_an_answer_that_cannot_be_written_leaves_nothing_behind(files):
@@ -189,6 +201,14 @@ def test_answered_ids_are_those_of_texts_that_are_finished(files):
     (folder / "e.txt.swp").write_text("an editor's")
     assert files.answered_ids("generation") == {"a", "b.c", "txt.txt"}
     assert files.answered_ids("evaluation") == set()
+
+
+def test_sizes_are_those_of_the_files_that_are_there(files):
+    write(files, "vier", cell="a")
+    write(files, "ü", cell="b")
+    folder = files.response("generation", "x").parent
+    assert file_sizes(folder, ["a.txt", "b.txt", "none.txt"]) == {"a.txt": 4, "b.txt": 2}
+    assert file_sizes(folder / "none", ["a.txt"]) == {}
 
 
 def test_a_text_that_a_person_deleted_is_unanswered(files):
@@ -271,9 +291,9 @@ def test_archiving_what_another_process_has_moved_changes_nothing(files):
     assert files.archived("generation", CELL, "h1").with_suffix(".json").exists()
 
 
-def test_a_crash_while_archiving_never_leaves_an_answer_without_its_record(files, monkeypatch):
-    write(files, "old", request_hash="h1")
-    response = files.response("generation", CELL)
+def test_a_crash_while_archiving_never_leaves_an_answer_without_its_record(local_files, monkeypatch):
+    write(local_files, "old", request_hash="h1")
+    response = local_files.response("generation", CELL)
 
     def crash(path, target):
         if path == response:
@@ -283,16 +303,16 @@ def test_a_crash_while_archiving_never_leaves_an_answer_without_its_record(files
     with monkeypatch.context() as patch:
         patch.setattr(type(response), "replace", crash)
         with pytest.raises(KeyboardInterrupt):
-            files.archive_response("generation", CELL, "h1")
-    assert files.read_provenance("generation", CELL) == {"request_hash": "h1"}
-    files.archive_response("generation", CELL, "h1")
-    assert files.restore_response("generation", CELL, "h1")
-    assert files.read_provenance("generation", CELL) == {"request_hash": "h1"}
+            local_files.archive_response("generation", CELL, "h1")
+    assert local_files.read_provenance("generation", CELL) == {"request_hash": "h1"}
+    local_files.archive_response("generation", CELL, "h1")
+    assert local_files.restore_response("generation", CELL, "h1")
+    assert local_files.read_provenance("generation", CELL) == {"request_hash": "h1"}
 
 
-def test_a_crash_while_restoring_is_made_good_by_the_next_try(files, monkeypatch):
-    write(files, "old", request_hash="h1")
-    source = files.archive_response("generation", CELL, "h1")
+def test_a_crash_while_restoring_is_made_good_by_the_next_try(local_files, monkeypatch):
+    write(local_files, "old", request_hash="h1")
+    source = local_files.archive_response("generation", CELL, "h1")
 
     def crash(path, target):
         if path == source:
@@ -302,11 +322,11 @@ def test_a_crash_while_restoring_is_made_good_by_the_next_try(files, monkeypatch
     with monkeypatch.context() as patch:
         patch.setattr(type(source), "replace", crash)
         with pytest.raises(KeyboardInterrupt):
-            files.restore_response("generation", CELL, "h1")
-    assert not files.is_answered("generation", CELL)
-    assert files.restore_response("generation", CELL, "h1")
-    assert files.read_response("generation", CELL) == "old"
-    assert files.read_provenance("generation", CELL) == {"request_hash": "h1"}
+            local_files.restore_response("generation", CELL, "h1")
+    assert not local_files.is_answered("generation", CELL)
+    assert local_files.restore_response("generation", CELL, "h1")
+    assert local_files.read_response("generation", CELL) == "old"
+    assert local_files.read_provenance("generation", CELL) == {"request_hash": "h1"}
 
 
 def test_one_of_many_threads_restores_an_archived_answer(files):
@@ -322,3 +342,106 @@ def test_one_of_many_threads_restores_an_archived_answer(files):
         assert sum(pool.map(race, range(8))) == 1
     assert files.read_response("generation", CELL) == "old"
     assert files.read_provenance("generation", CELL) == {"request_hash": "h1"}
+
+
+BUCKET_RACER = """
+import sys
+from daydreaming.objects.path import ObjectPath
+from daydreaming.store.files import DataRoot
+files, number = DataRoot(ObjectPath(sys.argv[1]), sys.argv[3]), sys.argv[2]
+files.is_answered("generation", "any")
+print("ready", flush=True)
+sys.stdin.readline()
+wins = [
+    files.write_response("generation", f"cell-{i}", number * 50_000, {"number": number}) for i in range(8)
+]
+print("".join("1" if won else "0" for won in wins), flush=True)
+"""
+
+
+def test_one_of_two_processes_stores_each_answer_in_the_bucket_with_its_own_record(bucket_files):
+    racers = [
+        subprocess.Popen(
+            [
+                sys.executable,
+                "-c",
+                BUCKET_RACER,
+                str(bucket_files.path),
+                str(number),
+                bucket_files.results_conn,
+            ],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for number in range(2)
+    ]
+    for racer in racers:
+        while racer.stdout.readline().strip() != "ready":
+            pass
+    for racer in racers:
+        racer.stdin.write("go\n")
+        racer.stdin.flush()
+    wins = [racer.communicate()[0].strip().splitlines()[-1] for racer in racers]
+    for index in range(8):
+        winners = [number for number, won in enumerate(wins) if won[index] == "1"]
+        assert len(winners) == 1
+        assert bucket_files.read_response("generation", f"cell-{index}") == f"{winners[0]}" * 50_000
+        record = bucket_files.read_provenance("generation", f"cell-{index}")
+        assert record == {"number": str(winners[0])}
+    assert len(bucket_files.answered_ids("generation")) == 8
+
+
+def test_a_call_that_was_killed_between_record_and_text_leaves_the_cell_unanswered(bucket_files):
+    write_whole(bucket_files.provenance("generation", CELL), '{"request_hash": "old"}')
+    assert not bucket_files.is_answered("generation", CELL)
+    assert write(bucket_files, "found", request_hash="new")
+    assert bucket_files.read_response("generation", CELL) == "found"
+    assert bucket_files.read_provenance("generation", CELL) == {"request_hash": "new"}
+
+
+def test_who_finds_another_text_at_the_last_moment_puts_its_record_back(bucket_files, monkeypatch):
+    write(bucket_files, "first", request_hash="1")
+    # As if it had come after the look: one whose turn was lost with its connection.
+    monkeypatch.setattr(Bucket, "info", lambda *_: None)
+    assert not write(bucket_files, "second", request_hash="2")
+    assert bucket_files.read_response("generation", CELL) == "first"
+    assert bucket_files.read_provenance("generation", CELL) == {"request_hash": "1"}
+
+
+def test_a_put_that_was_sent_twice_counts_once(bucket_files, monkeypatch):
+    put_new = Bucket.put_new
+
+    def twice(bucket, key, data):
+        put_new(bucket, key, data)
+        return put_new(bucket, key, data) if key.endswith(".txt") else True
+
+    monkeypatch.setattr(Bucket, "put_new", twice)
+    assert write(bucket_files, "once", request_hash="1")
+    assert bucket_files.read_response("generation", CELL) == "once"
+    assert bucket_files.read_provenance("generation", CELL) == {"request_hash": "1"}
+
+
+@pytest.mark.parametrize("removed", [0, 1])
+def test_a_crash_while_an_answer_leaves_the_bucket_is_made_good_by_the_next_try(
+    bucket_files, monkeypatch, removed
+):
+    write(bucket_files, "old", request_hash="h1")
+    remove, done = Bucket.remove, []
+
+    def crash(bucket, key):
+        if len(done) == removed:
+            raise KeyboardInterrupt
+        done.append(key)
+        remove(bucket, key)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Bucket, "remove", crash)
+        with pytest.raises(KeyboardInterrupt):
+            bucket_files.archive_response("generation", CELL, "h1")
+    if bucket_files.is_answered("generation", CELL):
+        assert bucket_files.read_provenance("generation", CELL) == {"request_hash": "h1"}
+    bucket_files.archive_response("generation", CELL, "h1")
+    assert bucket_files.restore_response("generation", CELL, "h1")
+    assert bucket_files.read_response("generation", CELL) == "old"
+    assert bucket_files.read_provenance("generation", CELL) == {"request_hash": "h1"}
