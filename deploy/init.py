@@ -98,19 +98,25 @@ def _say(text: str) -> None:
 
 def main() -> None:
     """Prepare everything that the services expect."""
+    from daydreaming.cli.databases import migrate_databases, schema_line
+    from daydreaming.errors import DaydreamingError
     from daydreaming.settings import Settings
     from daydreaming.store.database import results_url
-    from daydreaming.store.migrate import upgrade_database
 
     settings, env = Settings.from_env(), os.environ
     create_admin = admin_command(env)
     wait_for_database("metadata", env["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"])
     if settings.results_conn:
         wait_for_database("results", results_url(settings))
-    _say("Migrating the results database")
-    upgrade_database(settings)
-    _say("Migrating the metadata database")
-    _run("airflow db migrate", ["airflow", "db", "migrate"])
+    _say("Migrating both databases")
+    try:
+        schemas = migrate_databases(
+            settings, env, lambda: _run("airflow db migrate", ["airflow", "db", "migrate"])
+        )
+    except DaydreamingError as error:
+        raise InitError(str(error)) from error
+    for schema in schemas:
+        _say(schema_line(schema))
     with tempfile.NamedTemporaryFile("w", suffix=".json", encoding="utf-8") as file:
         file.write(pools_file_text(settings.pools))
         file.flush()

@@ -10,6 +10,8 @@ import base64
 import json
 import os
 import secrets
+import shutil
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,6 +61,12 @@ class Home:
             )
             _write_private(file, json.dumps(dict(zip(_SECRETS, made, strict=True))))
         return _read_private(file, _SECRETS)
+
+
+def program(name: str) -> str:
+    """A program of this Python's environment, else one on the path."""
+    beside = Path(sys.executable).with_name(name)
+    return str(beside) if beside.exists() else shutil.which(name) or name
 
 
 def _write_private(path: Path, text: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -18,7 +17,8 @@ from typing import Literal
 import httpx
 import psutil
 
-from daydreaming.cli.environment import DEFAULT_PORT, Home, airflow_environment
+from daydreaming.cli.databases import migrate_databases
+from daydreaming.cli.environment import DEFAULT_PORT, Home, airflow_environment, program
 from daydreaming.errors import DaydreamingError, InputError
 from daydreaming.settings import Settings, project_root
 from daydreaming.store.files import write_whole
@@ -142,7 +142,7 @@ def start(
         _prepare_database(home, settings, env, say)
         say("Starting Airflow: API server, scheduler, DAG processor, triggerer")
         for name, arguments in _AIRFLOW_SERVICES.items():
-            services.append(_spawn(home, name, [_program("airflow"), *arguments], env))
+            services.append(_spawn(home, name, [program("airflow"), *arguments], env))
         deployment = Deployment(f"http://127.0.0.1:{port}", llm, llm_url, tuple(services))
         write_whole(home.services_file, json.dumps(asdict(deployment), indent=1))
         _wait(home, deployment)
@@ -225,11 +225,6 @@ def _llm_command(llm: LLMServer, port: int) -> list[str]:
     return [sys.executable, "-m", module, "--port", str(port)]
 
 
-def _program(name: str) -> str:
-    beside = Path(sys.executable).with_name(name)
-    return str(beside) if beside.exists() else shutil.which(name) or name
-
-
 def _spawn(home: Home, name: str, command: Sequence[str], env: Mapping[str, str]) -> Service:
     log = _log_file(home, name)
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -252,9 +247,9 @@ def _log_file(home: Home, name: str) -> Path:
 
 def _prepare_database(home: Home, settings: Settings, env: Mapping[str, str], say: Say) -> None:
     say("Preparing the databases")
-    from daydreaming.store.migrate import upgrade_database
-
-    upgrade_database(settings)
+    migrate_databases(
+        settings, env, lambda: _run(home, "db-migrate", [program("airflow"), "db", "migrate"], env)
+    )
     pools = home.path / "pools.json"
     wanted = json.dumps(
         {
@@ -262,11 +257,10 @@ def _prepare_database(home: Home, settings: Settings, env: Mapping[str, str], sa
             for name, slots in settings.pools.items()
         }
     )
-    _run(home, "db-migrate", [_program("airflow"), "db", "migrate"], env)
     if not pools.exists() or pools.read_text(encoding="utf-8") != wanted:
         pools.write_text(wanted, encoding="utf-8")
         try:
-            _run(home, "pools", [_program("airflow"), "pools", "import", str(pools)], env)
+            _run(home, "pools", [program("airflow"), "pools", "import", str(pools)], env)
         except BaseException:
             pools.unlink()
             raise

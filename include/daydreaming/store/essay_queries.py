@@ -34,6 +34,7 @@ class EssayFilter:
     """Which essays are asked for, and which verdicts on them count; None leaves none out.
 
     Attributes:
+        concept: ID of one that the combination holds.
         combination: A ``combo_id``.
         evaluation_template: Only verdicts by it count; likewise ``evaluation_model``.
         min_score: Lowest mean over the verdicts that count; likewise ``max_score``.
@@ -42,6 +43,7 @@ class EssayFilter:
             ``no_essay``: none was found.
     """
 
+    concept: str | None = None
     combination: str | None = None
     generation_template: str | None = None
     generation_model: str | None = None
@@ -130,7 +132,7 @@ def read_essays(engine: Engine, listed: EssayList, *, limit: int, offset: int) -
     """Rows of a page of the list, and how many the list has."""
     from sqlalchemy import func, select
 
-    essay = _essays(listed)
+    essay = _essays(engine, listed)
     names = [*EssayRow.__dataclass_fields__][:-1]
     query = select(*(essay.c[name] for name in names), essay.c.variance, func.count().over())
     query = query.order_by(*_order(essay, listed)).limit(limit).offset(offset)
@@ -147,7 +149,7 @@ def read_neighbours(engine: Engine, listed: EssayList, generation_task_id: str) 
     """Where an essay stands in the list; None where it is not in it."""
     from sqlalchemy import select
 
-    essay = _essays(listed)
+    essay = _essays(engine, listed)
     with engine.connect() as connection:
         # Cheaper than window functions over the same rows.
         ids = list(connection.scalars(select(essay.c.generation_task_id).order_by(*_order(essay, listed))))
@@ -170,7 +172,7 @@ def read_concept_ids(engine: Engine, combo_ids: Iterable[str]) -> dict[str, tupl
         return {combo_id: tuple(concept_ids) for combo_id, concept_ids in found}
 
 
-def _essays(listed: EssayList) -> Subquery:
+def _essays(engine: Engine, listed: EssayList) -> Subquery:
     from sqlalchemy import and_, func, select
 
     from daydreaming.store.schema import GenerationResponse as Generation
@@ -200,6 +202,8 @@ def _essays(listed: EssayList) -> Subquery:
     conditions = [
         getattr(Generation, name) == getattr(wanted, name) for name in _FACTORS if getattr(wanted, name)
     ]
+    if wanted.concept:
+        conditions.append(Generation.combo_id.in_(_holding(engine, listed.experiment_id, wanted.concept)))
     if wanted.combination:
         conditions.append(Generation.combo_id == wanted.combination)
     if wanted.generation_replicate is not None:
@@ -216,6 +220,24 @@ def _essays(listed: EssayList) -> Subquery:
         found = Generation.essay_error.is_(None)
         conditions.append(found if wanted.state == "answered" else ~found)
     return query.where(*conditions).subquery("essay")
+
+
+def _holding(engine: Engine, experiment_id: str, concept_id: str) -> list[str]:
+    """Combinations of an experiment's essays that hold a concept."""
+    from sqlalchemy import and_, select
+
+    from daydreaming.store.schema import Combination, Membership
+    from daydreaming.store.schema import GenerationResponse as Generation
+
+    serves = and_(Membership.stage == "generation", Membership.cell_id == Generation.generation_task_id)
+    mine = select(Generation.combo_id).join(Membership, serves)
+    query = select(Combination.combo_id, Combination.concept_ids).where(
+        Combination.combo_id.in_(mine.where(Membership.experiment_id == experiment_id))
+    )
+    with engine.connect() as connection:
+        # Databases differ in how they look into a list: so that is done here.
+        found = connection.execute(query)
+        return [combo_id for combo_id, concept_ids in found if concept_id in concept_ids]
 
 
 def _order(essay: Subquery, listed: EssayList) -> list[ColumnElement[Any]]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from daydreaming.errors import StaleResponseError
+from daydreaming.store.verdict_sums import counted_verdicts
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -52,17 +53,15 @@ def unread_reasons(engine: Engine, experiment_id: str) -> list[tuple[str, int]]:
     """Why verdicts have no score, and how many have none for that reason, the most frequent first."""
     from sqlalchemy import func, select
 
-    from daydreaming.store.schema import EvaluationResponse, Membership
+    from daydreaming.store.schema import EvaluationResponse
 
-    members = select(Membership.cell_id).where(
-        Membership.experiment_id == experiment_id, Membership.stage == "evaluation"
-    )
     count, reason = func.count(), EvaluationResponse.score_error
     query = (
         select(reason, count)
-        .where(EvaluationResponse.score.is_(None), EvaluationResponse.evaluation_task_id.in_(members))
+        .where(EvaluationResponse.score.is_(None))
         .group_by(reason)
         .order_by(count.desc(), reason)
     )
+    query = counted_verdicts(query, experiment_id, None, None)
     with engine.connect() as connection:
         return [(text or "", int(number)) for text, number in connection.execute(query)]

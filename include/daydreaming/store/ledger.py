@@ -291,7 +291,8 @@ def _no_price(order: Reservation, name: str) -> str:
 
 def _over_cap(order: Reservation, name: str, cap: int, budget: _Budget) -> str:
     remedy = (
-        "Raise it (`daydreaming cost EXPERIMENT_ID --cap USD`), then clear the failed instances."
+        f"Raise it (`daydreaming cost {order.row['experiment_id']} --cap USD`), then clear the failed "
+        "instances."
         if name.startswith("max_cost_usd")
         else "Raise it and restart, or wait for the next day (UTC); then clear the failed instances."
     )

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from daydreaming.store.verdict_sums import counted_verdicts, score_share
+
 if TYPE_CHECKING:
-    from sqlalchemy import ColumnElement, Engine
+    from sqlalchemy import Engine
 
 #: What an essay or a verdict is told apart by; ``combination`` by its ``combo_id``.
 Factor = Literal[
@@ -86,13 +88,13 @@ def score_sums(engine: Engine, experiment_id: str, rows: Factor, columns: Factor
     from daydreaming.store.schema import GenerationResponse as Generation
 
     row, column = _response_column(rows), _response_column(columns)
-    share = (Evaluation.score - Evaluation.score_min) / (Evaluation.score_max - Evaluation.score_min)
     ends = [f(c) for c in (Evaluation.score_min, Evaluation.score_max) for f in (func.min, func.max)]
     query = (
-        select(row, column, func.count(), func.sum(Evaluation.score), func.sum(share), *ends)
-        .where(*_scored(experiment_id))
+        select(row, column, func.count(), func.sum(Evaluation.score), func.sum(score_share()), *ends)
+        .where(Evaluation.score.is_not(None))
         .group_by(row, column)
     )
+    query = counted_verdicts(query, experiment_id, None, None)
     if "generation_replicate" in (rows, columns):
         query = query.join(Generation, Generation.generation_task_id == Evaluation.generation_task_id)
     with engine.connect() as connection:
@@ -162,8 +164,9 @@ def count_scores(engine: Engine, experiment_id: str) -> list[ScoreCount]:
     from daydreaming.store.schema import EvaluationResponse as Evaluation
 
     keys = (Evaluation.evaluation_model, Evaluation.score, Evaluation.score_min, Evaluation.score_max)
-    query = select(*keys, func.count()).where(*_scored(experiment_id)).group_by(*keys)
-    ordered = query.order_by(Evaluation.evaluation_model, *keys[2:], Evaluation.score)
+    query = select(*keys, func.count()).where(Evaluation.score.is_not(None)).group_by(*keys)
+    mine = counted_verdicts(query, experiment_id, None, None)
+    ordered = mine.order_by(Evaluation.evaluation_model, *keys[2:], Evaluation.score)
     with engine.connect() as connection:
         return [
             ScoreCount(judge, score, low, high, verdicts)
@@ -178,17 +181,3 @@ def _response_column(factor: Factor) -> Any:
     if factor == "generation_replicate":
         return GenerationResponse.replicate
     return getattr(EvaluationResponse, _PLAN_COLUMNS.get(factor, factor))
-
-
-def _scored(experiment_id: str) -> tuple[ColumnElement[bool], ...]:
-    from sqlalchemy import select
-
-    from daydreaming.store.schema import EvaluationResponse, Membership
-
-    members = select(Membership.cell_id).where(
-        Membership.experiment_id == experiment_id, Membership.stage == "evaluation"
-    )
-    return (
-        EvaluationResponse.score.is_not(None),
-        EvaluationResponse.evaluation_task_id.in_(members),
-    )

@@ -1,28 +1,25 @@
-"""What all experiments come to, counted by the database: pages ask every few seconds."""
+"""What an experiment comes to, counted by the database."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import Engine
 
-from daydreaming.errors import StaleResponseError
 from daydreaming.inputs.records import Stage
+from daydreaming.store.verdict_sums import score_share
 
 
 @dataclass(frozen=True)
 class CellCounts:
-    """Planned cells of one experiment and stage.
+    """Planned cells of one stage.
 
     Attributes:
         answered: Cells with a stored answer, whether or not the experiment may use it.
         last_at: End of the latest call; None where none was recorded.
     """
 
-    experiment_id: str
     stage: Stage
     planned: int
     answered: int
@@ -41,7 +38,6 @@ class MeanScore:
         score_max: Likewise.
     """
 
-    experiment_id: str
     scores: int
     mean: float | None
     mean_share: float
@@ -49,24 +45,21 @@ class MeanScore:
     score_max: float | None
 
 
-def count_cells(engine: Engine, experiment_id: str | None = None) -> list[CellCounts]:
-    """Planned cells by experiment and stage; of one experiment where it is named."""
+def count_cells(engine: Engine, experiment_id: str) -> list[CellCounts]:
+    """Planned cells of an experiment, by stage."""
     from sqlalchemy import and_, case, func, or_, select
 
     from daydreaming.store.schema import EvaluationResponse, GenerationResponse, PlannedCall, Run
 
-    planned = select(Run.experiment_id, PlannedCall.stage, PlannedCall.cell_id).distinct()
+    planned = select(PlannedCall.stage, PlannedCall.cell_id).distinct()
     planned = planned.join(Run, Run.run_id == PlannedCall.run_id)
-    if experiment_id is not None:
-        planned = planned.where(Run.experiment_id == experiment_id)
-    cell = planned.subquery()
+    cell = planned.where(Run.experiment_id == experiment_id).subquery()
     generation, evaluation = GenerationResponse.__table__, EvaluationResponse.__table__
     is_answered = or_(
         generation.c.generation_task_id.is_not(None), evaluation.c.evaluation_task_id.is_not(None)
     )
     query = (
         select(
-            cell.c.experiment_id,
             cell.c.stage,
             func.count(),
             func.sum(case((is_answered, 1), else_=0)),
@@ -80,57 +73,40 @@ def count_cells(engine: Engine, experiment_id: str | None = None) -> list[CellCo
             evaluation,
             and_(cell.c.stage == "evaluation", evaluation.c.evaluation_task_id == cell.c.cell_id),
         )
-        .group_by(cell.c.experiment_id, cell.c.stage)
+        .group_by(cell.c.stage)
     )
     with engine.connect() as connection:
         return [CellCounts(*row) for row in connection.execute(query)]
 
 
-def experiments_with_stale_answers(engine: Engine) -> set[str]:
-    """IDs of experiments in which an answer was refused at some time because it was stale."""
-    from sqlalchemy import select
-
-    from daydreaming.store.schema import CellFailure
-
-    query = select(CellFailure.experiment_id).where(CellFailure.error_class == StaleResponseError.__name__)
-    with engine.connect() as connection:
-        return set(connection.scalars(query.distinct()))
-
-
-def mean_scores(engine: Engine, experiment_id: str | None = None) -> dict[str, MeanScore]:
-    """Scores by experiment; of one experiment where it is named."""
+def mean_scores(engine: Engine, experiment_id: str) -> MeanScore | None:
+    """The scores of an experiment; None where there is none."""
     from sqlalchemy import and_, func, select
 
     from daydreaming.store.schema import EvaluationResponse as Evaluation
     from daydreaming.store.schema import Membership
 
-    share = (Evaluation.score - Evaluation.score_min) / (Evaluation.score_max - Evaluation.score_min)
     query = (
         select(
-            Membership.experiment_id,
             func.count(),
             func.avg(Evaluation.score),
-            func.avg(share),
+            func.avg(score_share()),
             func.min(Evaluation.score_min),
             func.max(Evaluation.score_min),
             func.min(Evaluation.score_max),
             func.max(Evaluation.score_max),
         )
+        .select_from(Membership)
         .join(
             Evaluation,
             and_(Membership.stage == "evaluation", Membership.cell_id == Evaluation.evaluation_task_id),
         )
-        .where(Evaluation.score.is_not(None))
-        .group_by(Membership.experiment_id)
+        .where(Evaluation.score.is_not(None), Membership.experiment_id == experiment_id)
     )
-    if experiment_id is not None:
-        query = query.where(Membership.experiment_id == experiment_id)
     with engine.connect() as connection:
-        return {row[0]: _mean(row) for row in connection.execute(query)}
-
-
-def _mean(row: Sequence[Any]) -> MeanScore:
-    experiment_id, count, mean, share, low, other_low, high, other_high = row
+        count, mean, share, low, other_low, high, other_high = connection.execute(query).one()
+    if not count:
+        return None
     if (low, high) != (other_low, other_high):
-        return MeanScore(experiment_id, count, None, share, None, None)
-    return MeanScore(experiment_id, count, mean, share, low, high)
+        return MeanScore(count, None, share, None, None)
+    return MeanScore(count, mean, share, low, high)

@@ -15,6 +15,13 @@ if TYPE_CHECKING:
 PRECISION = 1e-9
 
 
+def score_share() -> Any:
+    """The score of a verdict as a share of its rubric's range; NULL without one."""
+    from daydreaming.store.schema import EvaluationResponse as Evaluation
+
+    return (Evaluation.score - Evaluation.score_min) / (Evaluation.score_max - Evaluation.score_min)
+
+
 def verdict_sums(
     experiment_id: str, evaluation_template: str | None, evaluation_model: str | None
 ) -> Subquery:
@@ -29,7 +36,7 @@ def verdict_sums(
 
     from daydreaming.store.schema import EvaluationResponse as Evaluation
 
-    share = (Evaluation.score - Evaluation.score_min) / (Evaluation.score_max - Evaluation.score_min)
+    share = score_share()
     by_judge = select(
         Evaluation.generation_task_id,
         func.count().label("verdicts"),

@@ -51,7 +51,7 @@ def spawned(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Service]]:
         return service
 
     monkeypatch.setattr(services, "_spawn", recording)
-    monkeypatch.setattr(services, "_program", lambda _: sys.executable)
+    monkeypatch.setattr(services, "program", lambda _: sys.executable)
     monkeypatch.setattr(services, "_prepare_database", lambda *_: None)
     yield started
     services._end(started)
@@ -203,7 +203,8 @@ def test_an_interrupted_start_leaves_no_process(home, settings, spawned, monkeyp
 
 
 def test_a_database_that_cannot_be_prepared_shows_the_log_and_starts_nothing(home, settings, monkeypatch):
-    monkeypatch.setattr(services, "_program", lambda _: sys.executable)
+    monkeypatch.setattr(services, "program", lambda _: sys.executable)
+    monkeypatch.setattr(services, "migrate_databases", lambda _settings, _env, migrate: migrate())
     with pytest.raises(ServiceError, match=r"(?s)db migrate failed\. The end of its log:.*No such file"):
         _start(home, settings)
     assert not (home.path / "pools.json").exists()
