@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,16 @@ from typing import Any
 import pytest
 
 from daydreaming.settings import project_root
+from tests.support.remembered import remembered_results
 
 DAGS = sorted((project_root() / "dags").glob("*.py"))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _remembered() -> Iterator[None]:
+    """The runs of these tests are alike."""
+    with remembered_results():
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -12,10 +12,11 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
-from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from airflow.sdk.exceptions import AirflowSkipException
 from airflow.sdk.execution_time.context import OutletEventAccessors
 
 from daydreaming.operators.experiment_tasks import RESULTS
+from daydreaming.operators.failures import FailedForGood
 from daydreaming.settings import Settings, project_root
 from tests.support.experiments import answer_all, edit_input, make_settings, planned_run
 
@@ -73,7 +74,7 @@ def test_the_tasks_of_a_run_follow_each_other_to_its_tables(experiment, settings
 
 def test_broken_inputs_fail_the_run_for_good_with_one_line_each(experiment, settings, caplog):
     edit_input(settings.inputs_root, "experiments/demo.yaml", "k_max: 2", "k_max: 2\nkmax: 3\ndry_run: 7")
-    with pytest.raises(AirflowFailException, match="kmax"):
+    with pytest.raises(FailedForGood, match="kmax"):
         _call(experiment, "load_inputs", params={"experiment": "demo"}, run_id="run-1")
     errors = [record.message for record in caplog.records if record.levelno == logging.ERROR]
     assert len(errors) == 2
@@ -85,7 +86,7 @@ def test_evaluations_of_one_generation_beyond_what_airflow_maps_are_refused(
     monkeypatch.setenv("AIRFLOW__CORE__MAX_MAP_LENGTH", "3")
     _call(experiment, "load_inputs", params={"experiment": "demo"}, run_id="run-1")
     for task in ("plan_generations", "plan_evaluations"):
-        with pytest.raises(AirflowFailException, match="maps at most 3"):
+        with pytest.raises(FailedForGood, match="maps at most 3"):
             _call(experiment, task, run_id="run-1")
 
 
@@ -110,7 +111,7 @@ def test_a_larger_plan_is_split_and_its_shards_leave_the_tables_to_the_run_that_
     _call(experiment, "check_completeness", run_id=second)
     scores = settings.data_root / "05_parsing/demo/parsed_scores.csv"
     assert not scores.exists()
-    with pytest.raises(AirflowFailException, match="15 of 20 calls have no answer"):
+    with pytest.raises(FailedForGood, match="15 of 20 calls have no answer"):
         _call(experiment, "check_completeness", run_id="run-1")
     answer_all(settings, "run-1")
     _call(experiment, "check_completeness", run_id="run-1")
@@ -123,23 +124,23 @@ def test_a_run_without_a_plan_has_no_tables_and_fails_in_its_leaf(experiment, se
     _call(experiment, "load_inputs", params={"experiment": "demo"}, run_id="run-1")
     with pytest.raises(AirflowSkipException, match="Nothing was planned"):
         _call(experiment, "parse_scores", run_id="run-1")
-    with pytest.raises(AirflowFailException, match="Nothing was planned"):
+    with pytest.raises(FailedForGood, match="Nothing was planned"):
         _call(experiment, "check_completeness", run_id="run-1")
 
 
 def test_a_run_whose_load_failed_ends_the_same_way(experiment, settings):
     edit_input(settings.inputs_root, "experiments/demo.yaml", "k_max: 2", "k_max: x")
-    with pytest.raises(AirflowFailException):
+    with pytest.raises(FailedForGood):
         _call(experiment, "load_inputs", params={"experiment": "demo"}, run_id="run-1")
     with pytest.raises(AirflowSkipException):
         _call(experiment, "parse_scores", run_id="run-1")
-    with pytest.raises(AirflowFailException, match="Nothing was planned"):
+    with pytest.raises(FailedForGood, match="Nothing was planned"):
         _call(experiment, "check_completeness", run_id="run-1")
 
 
 def test_too_many_failed_calls_fail_the_leaf_after_the_tables(experiment, settings):
     planned_run(settings)
-    with pytest.raises(AirflowFailException, match="20 of 20 calls have no answer"):
+    with pytest.raises(FailedForGood, match="20 of 20 calls have no answer"):
         _call(experiment, "check_completeness", run_id="run-1")
     assert (settings.data_root / "05_parsing/demo/parsed_scores.csv").exists()
 
@@ -191,7 +192,7 @@ def test_a_run_says_which_experiment_it_has_changed_a_shard_leaves_that_to_its_p
 
 def test_an_incomplete_run_says_nothing(experiment, settings):
     planned_run(settings)
-    with pytest.raises(AirflowFailException):
+    with pytest.raises(FailedForGood):
         _partitions(experiment, "check_completeness", "run-1")
 
 
@@ -220,5 +221,5 @@ def test_tables_over_all_experiments_are_written_once_per_change(experiment, cro
     [({"since": "soon"}, "since must be a day"), ({"experiments": ["x"]}, "No experiment has the ID 'x'")],
 )
 def test_a_filter_that_cannot_be_fails_the_first_task_with_its_line(cross, settings, params, message):
-    with pytest.raises(AirflowFailException, match=message):
+    with pytest.raises(FailedForGood, match=message):
         _call(cross, "find_changes", params=params)

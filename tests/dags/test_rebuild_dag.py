@@ -9,10 +9,10 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import pytest
-from airflow.sdk.exceptions import AirflowFailException
 from sqlalchemy import insert
 
 from daydreaming.operators.experiment_tasks import load_inputs
+from daydreaming.operators.failures import FailedForGood
 from daydreaming.settings import Settings, project_root
 from daydreaming.store.database import engine_for
 from daydreaming.store.experiments import read_experiments
@@ -64,7 +64,7 @@ def test_while_calls_are_made_it_fails_clearly(module, settings):
     claim = {"stage": "generation", "cell_id": "c", "owner": "o"}
     with engine_for(settings).begin() as connection:
         connection.execute(insert(Claim), {**claim, "expires_at": datetime.now(UTC) + timedelta(minutes=1)})
-    with pytest.raises(AirflowFailException, match="Calls are being made now"):
+    with pytest.raises(FailedForGood, match="Calls are being made now"):
         module.rebuild.function()
 
 
