@@ -18,6 +18,8 @@ for _name in list(os.environ):
 os.environ["AIRFLOW_HOME"] = _HOME.name
 os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
 os.environ["AIRFLOW__USAGE_DATA_COLLECTION__ENABLED"] = "False"
+# Before NumPy: the threads of one test process would spin for the cores that the others need.
+os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 _connect, _connect_ex, _getaddrinfo = socket.socket.connect, socket.socket.connect_ex, socket.getaddrinfo
 

@@ -10,7 +10,7 @@ from daydreaming.llm.simulator import SimulatorConfig
 from daydreaming.store.database import SQLITE_NAME
 from tests.integration.airflow_deployment import running_airflow
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.own_processes]
 
 #: The names that the policy looks for, and a task that needs nothing.
 STAND_IN = """

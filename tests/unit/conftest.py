@@ -12,6 +12,8 @@ from daydreaming.settings import Settings
 from daydreaming.store.database import engine_for
 from daydreaming.store.migrate import upgrade_database
 from tests.support.postgres import PostgresServer
+from tests.support.remembered import remembered_results
+from tests.support.s3 import S3Server, use_server
 
 _engines: WeakSet[Engine] = WeakSet()
 event.listen(Engine, "engine_connect", lambda connection: _engines.add(connection.engine))
@@ -43,6 +45,27 @@ def migrated_template(postgres) -> str:
     return name
 
 
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[S3Server]:
+    """An S3 server. Where it does not start, the tests that use it fail."""
+    with S3Server() as server:
+        yield server
+
+
+@pytest.fixture
+def s3(s3_server, monkeypatch) -> S3Server:
+    """The same, which this process reaches."""
+    use_server(monkeypatch, s3_server.environment())
+    return s3_server
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _remembered() -> Iterator[None]:
+    """Most runs and experiments of these tests are alike."""
+    with remembered_results():
+        yield
+
+
 #: Tests of what is around the statistics: some of the tables do, and take a fraction of the time.
 _FEW_TABLES = (
     "test_verify",
@@ -57,6 +80,7 @@ _FEW_TABLES = (
     "test_reader",
     "test_text_search",
     "test_table_turns",
+    "test_object_root",
 )
 _TABLES = ("final_results", "evaluator_agreement_analysis", "friedman", "g_study", "judge_audit")
 

@@ -11,9 +11,9 @@ import pytest
 from daydreaming.analysis import reml
 from daydreaming.analysis.components import PARTS, RESIDUAL, Components
 from daydreaming.analysis.dstudy import KINDS as D_KINDS
-from daydreaming.analysis.dstudy import d_study
+from daydreaming.analysis.dstudy import CHANGES, MOST, d_study
 from daydreaming.analysis.gstudy import KINDS as G_KINDS
-from daydreaming.analysis.gstudy import Design, g_study, precision
+from daydreaming.analysis.gstudy import Design, error_shares, g_study, precision
 from daydreaming.analysis.scores import parsed_scores
 from daydreaming.errors import InputError
 from tests.support.designs import as_scores, crossed, with_values
@@ -247,7 +247,7 @@ def test_the_conclusion_names_the_cheapest_way_and_the_next():
     assert [row["added"] for row in bought] == [int(said[1]), int(said[3])]
     assert [row["added_cost_usd"] for row in bought] == pytest.approx([float(said[2]), float(said[4])])
     assert float(said[2]) < float(said[4])
-    alone = rows_of(table, "combination", "conclusion")["note"].item()
+    alone = rows_of(d_study(scores, target_se=0.2), "combination", "conclusion")["note"].item()
     assert alone.endswith("; nothing else does it alone, as far as this design can tell.")
 
 
@@ -298,3 +298,34 @@ def test_objects_that_cannot_be_told_have_no_rows():
 def test_a_target_that_is_none_is_refused(target):
     with pytest.raises(InputError, match="target_se must be above 0 points"):
         d_study(parsed_scores([]), target_se=target)
+
+
+@pytest.mark.parametrize("scores", [{"combos": 3, "templates": 2, "rubrics": 3}, {"combos": 2, "judges": 2}])
+def test_advice_from_few_essays_is_never_a_hundred_of_anything(scores):
+    noisy = {RESIDUAL: 9.0, "essay": 0.1}
+    table = d_study(simulated(variances=noisy, **scores))
+    for row in table[table["note"].str.startswith("reaches")].to_dict("records"):
+        (change,) = (c for c, (noun, _) in CHANGES.items() if row["change"] == f"more {noun}s")
+        assert row[change] <= MOST[change]
+    notes = table.loc[table["change"] == "conclusion", "note"].tolist()
+    assert notes
+    for note in notes:
+        assert "essays are too few to know more" in note
+        if "no single addition" in note:
+            assert re.search(r"0\.2 within reason \(up to .*\): \d+ % of the error is ", note), note
+
+
+def test_shares_of_the_error_are_those_of_the_hand_made_one():
+    components = Components(ONE_EACH, {}, ONE_EACH, {}, "REML")
+    shares = error_shares(components, Design(2, 3, 5, 7, 11, 13, 17), "essay")
+    whole = 1 / 11 + 1 / 13 + 1 / 143 + 1 / 2431
+    assert shares == pytest.approx(
+        {
+            "essay x judge": 1 / 11 / whole,
+            "essay x rubric": 1 / 13 / whole,
+            "essay x judge x rubric": 1 / 143 / whole,
+            RESIDUAL: 1 / 2431 / whole,
+        }
+    )
+    none = Components(dict.fromkeys(ONE_EACH, 0.0), {}, {}, {}, "REML")
+    assert error_shares(none, Design(2, 3, 5, 7, 11, 13, 17), "essay") == {}

@@ -175,6 +175,13 @@ def test_essays_of_one_length_have_no_slope(row):
     assert found["why"] == "the essays of a generator are all of one length"
 
 
+def test_a_slope_through_two_essays_is_none(row):
+    rows = [row(5 - i, combo=f"c{i}", essay_chars=1000 + 10 * i) for i in range(2)]
+    found = statistic(judge_audit(parsed_scores(rows), resamples=20), "j1", "length_slope")
+    assert math.isnan(found["value"])
+    assert found["why"] == "too few essays for a slope: 2"
+
+
 def test_a_second_reading_measures_noise(row):
     rng = np.random.default_rng(1)
     rows = [

@@ -190,6 +190,18 @@ def test_designs_that_compare_nothing_say_why(row, values, why):
     assert math.isnan(found["detectable_difference"])
 
 
+def test_a_difference_beyond_the_scale_is_said_to_be_out_of_reach(row):
+    rows = [
+        row(score, combo=f"c{combo}", judge=judge)
+        for combo, pair in enumerate([(0, 9), (9, 0)])
+        for judge, score in zip(("j1", "j2"), pair, strict=True)
+    ]
+    table = detectable_effects(parsed_scores(rows)).set_index("factor")
+    found = table.loc["evaluation_model"]
+    assert found["detectable_difference"] > 10
+    assert found["why"] == "more than the scale has: cannot be found with 2 clusters"
+
+
 def test_missing_scores_take_their_pair_and_are_counted(row):
     found = factor(detectable_effects(by_model(row, [(1, 2), (3, 5), (None, 9), (4, 4)])))
     assert found[["n_clusters", "left_out"]].tolist() == [3, 1]

@@ -58,7 +58,7 @@ def test_the_text_says_what_would_make_the_means_more_certain(daydreaming):
     write(*ROWS)
     lines = daydreaming("analyze", "scores.csv").out.splitlines()
     at = lines.index("What would make the means more certain?")
-    assert lines[at + 1].startswith("essay: the SE of a mean is 0.5; for SE 0.2 add ")
+    assert lines[at + 1].startswith("essay: the SE of a mean is 0.5; no single addition ")
     write("c,g,m,r,j,5")
     assert "more certain" not in daydreaming("analyze", "scores.csv").out
 

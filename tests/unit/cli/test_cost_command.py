@@ -160,7 +160,7 @@ def test_the_cap_is_set_and_shown_and_lifted(spent, daydreaming):
         (("cost", "demo", "--cap", "1", "--no-cap"), "--cap and --no-cap cannot go together"),
         (("cost", "demo", "--cap", "-1"), "--cap must be US dollars from 0 to 1,000,000; got -1.0"),
         (("cost", "demo", "--cap", "nan"), "--cap must be US dollars"),
-        (("cost", "demo", "--cap", "much"), "Invalid value for '--cap'"),
+        (("cost", "demo", "--cap", "much"), "--cap must be a number; got 'much'"),
         (("cost", "demo", "other"), "unexpected extra argument"),
     ],
 )

@@ -44,7 +44,8 @@ def test_json_has_each_number(ranked, daydreaming):
     found = json.loads(daydreaming("essays", "demo", "--disputed", "1", "--json").out)
     [essay] = found.pop("essays")
     assert found == {
-        "experiment_id": "demo", "order": "disputed", "scale": "0-10", "ranked": 3, "unscored": 1,
+        "experiment_id": "demo", "order": "disputed", "concept": None,
+        "scale": "0-10", "ranked": 3, "unscored": 1,
     }  # fmt: skip
     assert essay.pop("generation_task_id").endswith("_tags_free")
     assert essay.pop("combo_id").startswith("combo_v1_")
@@ -72,6 +73,22 @@ def test_json_has_each_number(ranked, daydreaming):
 )
 def test_each_order(ranked, daydreaming, option, expected):
     assert names(daydreaming("essays", "demo", *option, "--json")) == expected
+
+
+def test_essays_of_one_concept(settings, daydreaming):
+    finished_run(settings, concepts=["search", "moat", "mind-wandering"], k_max=2)
+    result = daydreaming("essays", "demo", "--concept", "moat")
+    assert result.out.startswith("Essays of demo with moat on 0-10 (rescaled), best first")
+    found = json.loads(daydreaming("essays", "demo", "--concept", "moat", "--top", "99", "--json").out)
+    assert (found["concept"], found["ranked"]) == ("moat", 8)
+    assert all("moat" in essay["concepts"] for essay in found["essays"])
+    assert json.loads(daydreaming("essays", "demo", "--json").out)["ranked"] == 12
+
+
+def test_an_unknown_concept_is_told_with_those_that_there_are(ranked, daydreaming):
+    result = daydreaming("essays", "demo", "--concept", "moats")
+    assert (result.code, result.out) == (2, "")
+    assert "holds the concept 'moats'. Its concepts are: moat, search." in result.err
 
 
 def test_the_text_says_how_many_are_shown(ranked, daydreaming):

@@ -11,10 +11,13 @@ from rich.console import Console
 from daydreaming.cli import progress, run
 from daydreaming.cli.rest import AirflowUnreachableError
 from daydreaming.cli.run import run_experiment
+from daydreaming.errors import BudgetError, StaleResponseError
+from daydreaming.pipeline.call import open_call, record_failure
+from daydreaming.pipeline.plan import note_refusal
 from daydreaming.pipeline.progress import ProgressReader
 from daydreaming.pipeline.run_tables import complete_run
 from daydreaming.settings import Settings
-from daydreaming.store.migrate import upgrade_database
+from daydreaming.store import migrate
 from tests.support.airflow_double import AirflowDouble, serve_airflow
 from tests.support.experiments import NOW, answer_all, answer_call, planned_run
 
@@ -151,7 +154,7 @@ def test_json_of_a_run_that_failed_names_its_tasks_and_no_tables(airflow, settin
     counts = [(200, {"total_entries": count}) for count in (1, 0, 1)]
     airflow.reply("GET", f"{RUNS}/run-1/taskInstances", *counts)
     _states(airflow, "failed")
-    upgrade_database(settings)
+    migrate.upgrade_database(settings)
     result = daydreaming("run", "demo", "--json")
     assert (result.code, result.err) == (1, "")
     end = json.loads(result.out.splitlines()[-1])
@@ -200,3 +203,63 @@ def test_a_terminal_gets_a_table(airflow, settings):
     assert "20/20" in text
     # The cursor is there again.
     assert text.rindex("\x1b[?25h") > text.rindex("\x1b[?25l")
+
+
+def _failed_task(airflow: AirflowDouble) -> None:
+    airflow.reply("GET", TASKS, (200, {"tasks": [{"task_id": "load_inputs"}]}))
+    one = {"task_id": "load_inputs", "try_number": 2, "map_index": -1}
+    airflow.reply("GET", f"{RUNS}/run-1/taskInstances", (200, {"total_entries": 1, "task_instances": [one]}))
+    _states(airflow, "failed")
+
+
+def test_a_run_that_failed_before_its_first_call_says_why(airflow, settings, daydreaming):
+    planned_run(settings)
+    note_refusal(settings, "run-1", "The key is missing. Set it.")
+    _failed_task(airflow)
+    result = daydreaming("run", "demo")
+    assert result.code == 1
+    assert "The key is missing. Set it.\nNothing is sent. Mend that, then start a new run" in result.out
+    end = json.loads(daydreaming("run", "demo", "--json").out.splitlines()[-1])
+    [reason] = end["reasons"]
+    assert (reason["message"], reason["error_class"]) == ("The key is missing. Set it.", None)
+
+
+@pytest.mark.parametrize(
+    ("error", "advice"),
+    [
+        (BudgetError("The cap is reached."), "`daydreaming cost demo --cap USD`"),
+        (StaleResponseError("It is stale."), "on_stale archive"),
+    ],
+)
+def test_failed_calls_are_told_by_kind_with_what_to_do(airflow, settings, error, advice):
+    planned_run(settings)
+    for index in range(2):
+        call = open_call(settings, "run-1", "generation", index)
+        record_failure(call, error, attempt=0, final=True, now=NOW)
+    _failed_task(airflow)
+    text = _run(settings)[1]
+    assert f"2 generation calls failed: {type(error).__name__}: {error}\n" in text
+    assert advice in text
+
+
+def test_what_nobody_has_recorded_is_read_in_the_log_of_the_task_that_failed(airflow, settings):
+    migrate.upgrade_database(settings)
+    _failed_task(airflow)
+    lines = [
+        {"event": "::group::Log message source details"},
+        {"event": "The database is gone.", "level": "error"},
+        {"event": "Task exited", "level": "error"},
+    ]
+    airflow.reply("GET", f"{RUNS}/run-1/taskInstances/load_inputs/logs/2", (200, {"content": lines}))
+    assert "The database is gone.\nThat is the log of load_inputs.\n" in _run(settings)[1]
+
+
+def test_a_run_that_waits_for_a_person_says_where(airflow, settings):
+    planned_run(settings, approve_above_usd=0)
+    answer_all(settings, "run-1")
+    complete_run(settings, "run-1")
+    airflow.reply("GET", f"{RUNS}/run-1/hitlDetails", (200, {"total_entries": 1, "hitl_details": [{}]}))
+    _states(airflow, "running", "running", "success")
+    text = _run(settings)[1]
+    url = f"{airflow.url}/dags/daydream_experiment/runs/run-1/required_actions"
+    assert text.count(f"waits for a person who approves its estimate, or refuses it: {url}\n") == 1

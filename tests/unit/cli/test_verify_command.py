@@ -26,7 +26,7 @@ def test_a_clean_root_ends_with_0_and_says_what_was_checked(settings, daydreamin
     finished_run(settings)
     result = daydreaming("verify")
     assert (result.code, result.err) == (0, "")
-    assert result.out.startswith("Checked 1 experiments, 4 generations, 16 evaluations, ")
+    assert result.out.startswith("Checked 1 experiment, 4 generations, 16 evaluations, ")
     assert result.out.endswith(": nothing is wrong.\n")
 
 

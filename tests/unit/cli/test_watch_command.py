@@ -17,7 +17,7 @@ import pytest
 from daydreaming.cli import watch
 from daydreaming.errors import LLMPermanentError
 from daydreaming.pipeline.call import open_call, record_failure
-from daydreaming.pipeline.plan import note_refusal
+from daydreaming.pipeline.plan import note_refusal, start_run
 from daydreaming.settings import Settings
 from tests.support.experiments import NOW, answer_all, planned_run
 
@@ -99,7 +99,8 @@ def test_without_an_id_it_is_the_newest_that_is_not_complete(settings, daydreami
 
 def test_nothing_run_yet(settings, daydreaming):
     result = daydreaming("watch")
-    assert (result.code, result.out) == (0, "No experiment has been run yet.\n")
+    assert (result.code, result.out.startswith("No experiment has been run yet. ")) == (0, True)
+    assert f"{settings.data_root} is not there yet (DAYDREAMING_DATA_ROOT)" in result.out
     assert not settings.data_root.exists()
 
 
@@ -146,7 +147,12 @@ def test_an_experiment_that_stands_still_gets_one_remark(
 def test_ctrl_c_leaves_without_a_traceback(settings):
     planned_run(settings)
     process = subprocess.Popen(
-        [str(PROGRAM), "watch", "demo"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=dict(os.environ)
+        [str(PROGRAM), "watch", "demo"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=dict(os.environ),
+        # Where the tests are a shell's background job, they and all below them would ignore it.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert process.stdout is not None
     assert process.stdout.readline() == b"Experiment demo\n"
@@ -172,3 +178,24 @@ def test_a_reader_that_has_seen_enough_is_no_error(settings):
     assert process.stderr is not None
     assert process.stderr.read() == b""
     process.stderr.close()
+
+
+def test_a_run_that_failed_before_its_first_call_ends_the_watch_with_its_reason(
+    settings, daydreaming, each_look
+):
+    start_run(settings, {"experiment": "demo"}, "run-1", NOW)
+    note_refusal(settings, "run-1", "The key is missing.")
+    each_look()
+    result = daydreaming("watch", "demo")
+    assert (result.code, result.out.splitlines()) == (1, ["Experiment demo", "The key is missing."])
+    assert daydreaming("watch").out == "Nothing is waiting in the one experiment.\n"
+
+
+def test_what_an_earlier_run_met_is_over(settings, daydreaming, each_look):
+    start_run(settings, {"experiment": "demo"}, "run-1", NOW)
+    note_refusal(settings, "run-1", "The key is missing.")
+    planned_run(settings, "run-2", now=NOW + timedelta(seconds=1))
+    answer_all(settings, "run-2")
+    each_look()
+    result = daydreaming("watch", "demo")
+    assert (result.code, "The key is missing." in result.out) == (0, False)

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from daydreaming.settings import Settings
@@ -13,6 +15,14 @@ from tests.support.experiments import make_settings
 
 ADA = Visitor("1", "ada", may_rate=True)
 READER = Visitor("2", "bob", may_rate=False)
+
+
+@cache
+def _app_for(who: Visitor) -> FastAPI:
+    """Between requests it holds nothing, so one serves all tests."""
+    app = create_app()
+    app.dependency_overrides[visitor] = lambda: who
+    return app
 
 
 @pytest.fixture
@@ -30,9 +40,7 @@ def site_as(settings: Settings) -> Iterator[Callable[[Visitor], TestClient]]:
     clients: list[TestClient] = []
 
     def open_site(who: Visitor) -> TestClient:
-        app = create_app()
-        app.dependency_overrides[visitor] = lambda: who
-        clients.append(TestClient(app, base_url="http://127.0.0.1", root_path="/daydreaming"))
+        clients.append(TestClient(_app_for(who), base_url="http://127.0.0.1", root_path="/daydreaming"))
         return clients[-1]
 
     yield open_site
