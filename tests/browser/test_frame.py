@@ -5,10 +5,16 @@ from __future__ import annotations
 import re
 
 import pytest
+from airflow.sdk.types import TaskInstanceKey
 from playwright.sync_api import FrameLocator, Page, expect
 
+from daydreaming.operators.links import cell_links
 from daydreaming.settings import DAG_ID
+from daydreaming.store.database import engine_for
+from daydreaming.store.plans import cells_of_run, runs_of_experiment
+from daydreaming.ui.lazy import URL_PREFIX
 from tests.browser.deployment import FINISHED
+from tests.integration.airflow_deployment import RunningAirflow
 
 pytestmark = pytest.mark.browser
 
@@ -31,6 +37,26 @@ def test_a_page_within_airflow_has_an_address_to_share(page: Page) -> None:
     page.goto(f"{_FRAMED}/daydreaming/experiments/{FINISHED}/essays?sort=sd")
     expect(frame_of(page).get_by_role("link", name=FINISHED)).to_be_visible()
     expect(frame_of(page).get_by_role("columnheader", name="SD")).to_have_attribute("aria-sort", "descending")
+
+
+def test_the_address_of_an_instances_link_opens_its_essay_within_airflow(
+    airflow: RunningAirflow, page: Page
+) -> None:
+    [run] = runs_of_experiment(engine_for(airflow.settings), FINISHED)
+    [cell, *_] = cells_of_run(engine_for(airflow.settings), run.run_id, "generation")
+    links = {link.name: link for link in cell_links(URL_PREFIX, "experiments")}
+    key = TaskInstanceKey(DAG_ID, "generate", run.run_id, 1, cell.map_index)
+    page.goto(links["Essay"].get_link(None, ti_key=key))
+    expect(frame_of(page).get_by_text(cell.cell_id).first).to_be_visible()
+    reader = f"{_FRAMED}{URL_PREFIX}/experiments/{FINISHED}/essays/{cell.cell_id}"
+    expect(page).to_have_url(re.compile(f"{re.escape(reader)}$"))
+
+
+def test_every_page_within_airflow_leads_back_to_the_list(page: Page) -> None:
+    page.goto(f"{_FRAMED}/daydreaming/experiments/{FINISHED}/failures")
+    frame_of(page).get_by_role("link", name="All experiments").click()
+    expect(frame_of(page).get_by_role("heading", level=1, name="Experiments")).to_be_visible()
+    expect(page).to_have_url(re.compile(re.escape(f"{_FRAMED}/daydreaming/") + "$"))
 
 
 def test_a_link_to_airflow_opens_outside_the_frame(page: Page) -> None:

@@ -44,7 +44,7 @@ def test_an_experiment_started_from_the_form_is_watched(page: Page, run_id: str,
         row = calls.get_by_role("row", name=f"generation {model}")
         expect(row).to_contain_text(re.compile(r"[1-4] of 4"), timeout=_RUN_TIMEOUT_MS)
     # Airflow's navigation leaves its frame as it is where that is open already; the page's own does not.
-    _frame(page).get_by_role("link", name="Experiments", exact=True).click()
+    _frame(page).get_by_role("link", name="All experiments").click()
     expect(_frame(page).get_by_role("row").filter(has_text=FINISHED)).to_be_visible()
     page.set_viewport_size({"width": 1280, "height": 480})
     picture(page, "page-list")
@@ -69,9 +69,11 @@ def test_an_instances_link_opens_its_essay(airflow: RunningAirflow, page: Page, 
     cell_id = cells[instance.map_index]
     page.goto(f"/dags/{DAG_ID}/runs/{quote(run_id)}/tasks/generate/mapped/{instance.map_index}/details")
     page.get_by_role("link", name="Essay", exact=True).click()
-    expect(page.get_by_text(cell_id).first).to_be_visible()
+    frame = _frame(page)
+    expect(frame.get_by_text(cell_id).first).to_be_visible()
     text = DataRoot(airflow.settings.data_root).read_response("generation", cell_id)
-    expect(page.get_by_role("article").first).to_contain_text(text.split("\n")[0])
+    expect(frame.get_by_role("article").first).to_contain_text(text.split("\n")[0])
+    expect(page).to_have_url(re.compile(f"/plugin/experiments{_EXPERIMENT}/essays/{cell_id}$"))
 
 
 def test_what_a_model_wrote_is_text_whatever_it_is(page: Page, run_id: str) -> None:

@@ -108,7 +108,7 @@ def _dag(dag: Any) -> dict[str, Any]:
     }
 
 
-def _dags_of(path: Path) -> list[Any]:
+def dags_of(path: Path) -> list[Any]:
     """A DAG registers itself when its decorated function is called, as in Airflow's own DAG bag."""
     from airflow.sdk.definitions._internal.contextmanager import DagContext
 
@@ -121,7 +121,7 @@ def _dags_of(path: Path) -> list[Any]:
 def main() -> None:
     """Print the DAGs by ID, and what parsing them imported."""
     _block()
-    dags = [dag for file in sys.argv[1:] for dag in _dags_of(Path(file))]
+    dags = [dag for file in sys.argv[1:] for dag in dags_of(Path(file))]
     modules = sorted(sys.modules)
     json.dump({"dags": {dag.dag_id: _dag(dag) for dag in dags}, "modules": modules}, sys.stdout)
 

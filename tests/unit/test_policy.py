@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -222,3 +223,15 @@ def test_the_policy_works_where_airflow_cannot_be_imported_and_is_light(settings
         [sys.executable, "-c", USE_WITHOUT_AIRFLOW], capture_output=True, text=True, check=False
     )
     assert (run.stdout.strip(), run.stderr) == ("llm_free generation-1", "")
+
+
+@pytest.mark.parametrize(("root", "is_loaded"), [("s3://dreams/one", True), ("/local", False)])
+def test_what_reaches_an_object_store_is_loaded_ahead_only_where_it_is_used(root, is_loaded):
+    code = "import sys, daydreaming.policy; print('s3fs' in sys.modules, 'airflow' in sys.modules)"
+    env = {
+        **os.environ,
+        "DAYDREAMING_DATA_ROOT": root,
+        "AIRFLOW_CONN_DAYDREAMING_RESULTS": "postgresql://u:p@127.0.0.1:1/d",
+    }
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=env)
+    assert run.stdout.split() == [str(is_loaded), "False"]

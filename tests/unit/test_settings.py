@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from daydreaming.errors import InputError
+from daydreaming.objects.path import ObjectPath
 from daydreaming.settings import DEFAULT_POOLS, Settings, project_root
 
 
@@ -67,8 +68,14 @@ def test_a_relative_data_root_is_made_absolute(monkeypatch, tmp_path):
         (
             "DAYDREAMING_DATA_ROOT",
             "s3://bucket/data",
-            "must be a local folder for now; got 's3://bucket/data'",
+            "where SQLite cannot be: set AIRFLOW_CONN_DAYDREAMING_RESULTS to a PostgreSQL",
         ),
+        ("DAYDREAMING_DATA_ROOT", "gs://bucket/data", "s3://BUCKET/FOLDER or.*got 'gs://bucket/data'"),
+        ("DAYDREAMING_DATA_ROOT", "s3:///data", "s3://BUCKET/FOLDER or.*got 's3:///data'"),
+        ("DAYDREAMING_DATA_ROOT", "s3://B_1/x", "got 's3://B_1/x'"),
+        ("DAYDREAMING_DATA_ROOT", "s3://bucket/../x", "got 's3://bucket/../x'"),
+        ("DAYDREAMING_DATA_ROOT", "s3://bucket/a?b", "got 's3://bucket/a.b'"),
+        ("DAYDREAMING_DATA_ROOT", "s3://key:secret@bucket/x", "got 's3://key:…@bucket/x'"),
         ("DAYDREAMING_DISPATCH", "worker", "must be pool or triggerer; got 'worker'"),
         ("DAYDREAMING_POOLS", "llm_free", "NAME=SLOTS.*got 'llm_free'"),
         ("DAYDREAMING_POOLS", "llm_free=0", "slots at least 1; got 'llm_free=0'"),
@@ -96,3 +103,38 @@ def test_all_problems_are_told_at_once():
             {"DAYDREAMING_DISPATCH": "x", "DAYDREAMING_POOLS": "a,b", "DAYDREAMING_TASK_RETRIES": "y"}
         )
     assert len(caught.value.problems) == 4
+
+
+@pytest.mark.parametrize(
+    ("url", "bucket", "key"),
+    [
+        ("s3://dreams/team/one", "dreams", "team/one"),
+        ("s3://dreams", "dreams", ""),
+        ("s3://aws_default@dreams/one/", "dreams", "one"),
+    ],
+)
+def test_a_data_root_may_be_on_an_object_store(url, bucket, key):
+    root = Settings.from_env(
+        {"DAYDREAMING_DATA_ROOT": url, "AIRFLOW_CONN_DAYDREAMING_RESULTS": "postgresql://u:p@h/d"}
+    ).data_root
+    assert isinstance(root, ObjectPath)
+    assert (root.bucket_name, root.key, str(root)) == (bucket, key, url.rstrip("/"))
+
+
+def test_an_object_store_without_its_provider_is_refused(monkeypatch):
+    monkeypatch.setattr("daydreaming.settings.has_s3_provider", lambda: False)
+    with pytest.raises(InputError, match=r"not installed: pip install .* -r requirements-s3\.lock"):
+        Settings.from_env(
+            {"DAYDREAMING_DATA_ROOT": "s3://dreams", "AIRFLOW_CONN_DAYDREAMING_RESULTS": "postgresql://h/d"}
+        )
+
+
+def test_what_can_be_made_again_is_on_this_machine(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
+    local, bucket = Path("/out"), ObjectPath("s3://dreams/one")
+    assert Settings(Path("/in"), local).cache_folder == Path("/out/cache")
+    far = Settings(Path("/in"), bucket).cache_folder
+    assert far.parent == tmp_path / "home" / "daydreaming"
+    assert Settings(Path("/in"), bucket / "two").cache_folder != far
+    given = Settings.from_env({"DAYDREAMING_CACHE_DIR": "/cache"}).cache_folder
+    assert given.parent == Path("/cache")

@@ -330,8 +330,14 @@ def test_saved_experiment_spends_no_money(path: Path):
     assert "llm_paid" not in pools
 
 
-def test_nightly_focus_is_nightly_and_pairs_four_concepts_that_are_not_active():
-    spec = yaml.safe_load((DATA / "experiments" / "nightly_focus.yaml").read_text(encoding="utf-8"))
+def test_nothing_runs_by_night_before_somebody_chooses_so():
+    specs = {path.stem: yaml.safe_load(path.read_text(encoding="utf-8")) for path in EXPERIMENTS}
+    assert [name for name, spec in specs.items() if "schedule" in spec] == []
+
+
+def test_nightly_focus_can_be_made_nightly_and_pairs_four_concepts_that_are_not_active():
+    text = (DATA / "experiments" / "nightly_focus.yaml").read_text(encoding="utf-8")
+    spec = yaml.safe_load(text.replace("\n# schedule: nightly\n", "\nschedule: nightly\n"))
     assert spec["schedule"] == "nightly"
     assert (len(spec["concepts"]), spec["k_max"]) == (4, 2)
     assert set(spec["concepts"]) & set(active("concepts/concepts_metadata.csv")) == set()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from daydreaming.analysis.comparisons import valued_scores
 from daydreaming.analysis.components import Components, variance_components
 from daydreaming.analysis.frames import Kind, typed_frame
-from daydreaming.analysis.gstudy import FACETS, OBJECTS, Design, Precision, precision
+from daydreaming.analysis.gstudy import FACETS, OBJECTS, Design, Precision, error_shares, precision
 from daydreaming.analysis.scales import DECIMALS
 from daydreaming.errors import InputError
 
@@ -22,8 +22,18 @@ TARGET_SE: Final = 0.2
 """In points on 0–10."""
 MULTIPLES: Final = (1.5, 2, 3, 5)
 """How many times as many of each are looked at."""
-MOST: Final = 100
-"""What takes more than so many times as many is out of reach."""
+MOST_TIMES: Final = 10
+"""What takes more than so many times as many is out of reach: so far the components do not carry."""
+MOST: Final[Mapping[str, float]] = {
+    "combinations": 500,
+    "replicates": 20,
+    "judges": 12,
+    "rubrics": 12,
+    "evaluation_replicates": 20,
+}
+"""How many of each a person would have at the most; what takes more is out of reach as well."""
+FEW_ESSAYS: Final = 10
+"""From fewer essays the components are guesses."""
 
 CHANGES: Final[Mapping[str, tuple[str, str]]] = {
     "combinations": ("combination", "combination"),
@@ -191,23 +201,50 @@ def _needed(study: _Study, change: str, target_se: float) -> int | None:
         return None
     # What depends on the number falls as one over it.
     needed = (error - least) * now / (target_se**2 - least)
-    return math.ceil(needed - now - 1e-9) if needed <= MOST * now else None
+    return math.ceil(needed - now - 1e-9) if needed <= min(MOST_TIMES * now, MOST[change]) else None
 
 
 def _conclusion(study: _Study, target_se: float, reaching: Mapping[str, Design]) -> str:
-    se = math.sqrt(study.precision(study.design).relative)
+    found = study.precision(study.design)
+    se = math.sqrt(found.relative)
     opening = f"{study.of}: the SE of a mean is {se:.2g}"
     if se <= target_se:
-        return f"{opening}, not above {target_se:g}: nothing to add."
+        few = _too_few(study)
+        return f"{opening}, not above {target_se:g}: nothing to add{f', but {few}' if few else ''}."
     known = {change: design for change, design in reaching.items() if study.is_told(change)}
     order = sorted(known, key=lambda change: _price(study, known[change]))
     if not order:
-        return f"{opening}; no single addition whose effect this design can tell makes it {target_se:g}."
+        why = [_largest_error(study)] if found.relative > 0 else []
+        why += [] if found.universe else [f"{study.of} means show no true differences"]
+        why += [_too_few(study)] if _too_few(study) else []
+        limits = _limits(study)
+        within = f" within reason ({limits})" if limits else ""
+        return (
+            f"{opening}; no single addition whose effect this design can tell makes it {target_se:g}"
+            f"{within}: {'; '.join(why)}."
+        )
     best, *others = (_offer(study, change, known[change]) for change in order)
     rest = (
         f", not {others[0]}." if others else "; nothing else does it alone, as far as this design can tell."
     )
-    return f"{opening}; for SE {target_se:g} add {best}{rest}"
+    guess = f" A guess: {_too_few(study)}." if _too_few(study) else ""
+    return f"{opening}; for SE {target_se:g} add {best}{rest}{guess}"
+
+
+def _largest_error(study: _Study) -> str:
+    name, share = max(error_shares(study.components, study.design, study.of).items(), key=lambda i: i[1])
+    return f"{100 * share:.0f} % of the error is {name}"
+
+
+def _limits(study: _Study) -> str:
+    told = [c for c in study.changes() if study.is_told(c)]
+    most = [f"{min(MOST_TIMES * getattr(study.design, c), MOST[c]):.0f} {CHANGES[c][0]}s" for c in told]
+    return f"up to {' or '.join(most)}" if most else ""
+
+
+def _too_few(study: _Study) -> str:
+    essays = round(study.design.essays)
+    return f"{essays} essays are too few to know more" if essays < FEW_ESSAYS else ""
 
 
 def _price(study: _Study, design: Design) -> tuple[float, float]:

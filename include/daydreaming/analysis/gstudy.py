@@ -158,6 +158,22 @@ def precision(components: Components, design: Design, of: str) -> Precision:
     return Precision(universe, relative, absolute)
 
 
+def error_shares(components: Components, design: Design, of: str) -> dict[str, float]:
+    """Each component's share of the relative error of a mean of ``of``; the shares sum to 1.
+
+    Empty where there is no error.
+    """
+    own = set(FACETS[of])
+    errors = {
+        name: variance / math.prod(getattr(design, facet) for facet in facets if facet not in own)
+        for name, facets in FACETS.items()
+        if own.intersection(facets) and not own.issuperset(facets)
+        if not math.isnan(variance := components.variance[name])
+    }
+    total = sum(errors.values())
+    return {name: error / total for name, error in errors.items()} if total else {}
+
+
 def g_study(scores: pd.DataFrame, *, draws: int = DRAWS, seed: int = 0) -> pd.DataFrame:
     """Split the variance of single scores (on 0–10) among everything that differs between them.
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 RANKED: Final = ("generation_template", "generation_model")
 CHARS_PER_UNIT: Final = 1000
 """Slopes on length are per so many characters."""
+LEAST_FREEDOM: Final = 2
+"""Essays beyond one per generator that a slope needs: with one, it passes through all of them."""
 NONE: Final = float("nan")
 
 AUDIT_KINDS: Final[Mapping[str, Kind]] = {
@@ -172,6 +174,9 @@ def _length_slope(scored: pd.DataFrame, resamples: int, seed: int) -> dict[str, 
     y = rows["value"] - rows["value"].groupby(groups).transform("mean")
     if (x.abs() < 1 / CHARS_PER_UNIT**2).all():
         return _missing("length_slope", len(rows), "the essays of a generator are all of one length")
+    essays, generators = rows["essay"].nunique(), rows["generation_model"].nunique()
+    if essays - generators < LEAST_FREEDOM:
+        return _missing("length_slope", len(rows), f"too few essays for a slope: {essays}")
     return _ratio("length_slope", x * y, x * x, rows, resamples, seed)
 
 

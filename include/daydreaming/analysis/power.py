@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     Floats = npt.NDArray[np.float64]
 
 POWER: Final = 0.8
+SCALE: Final = 10.0
+"""No two scores on 0–10 differ by more points."""
 NODES: Final = 200
 """Points of the numerical integral."""
 
@@ -55,7 +57,8 @@ def detectable_effects(scores: pd.DataFrame, *, power: float = POWER) -> pd.Data
         One row per factor (the four of ``paired_comparisons``, then ``combo_id``): ``levels``; ``cluster``
         and ``n_clusters`` (median over pairs of levels that share 2 or more); ``sd_of_differences`` between
         two levels over clusters (root mean square over pairs), ``detectable_effect_size`` in such SDs and
-        ``detectable_difference`` in points on 0–10; ``left_out`` (unscored rows); ``why`` there is none.
+        ``detectable_difference`` in points on 0–10; ``left_out`` (unscored rows); ``why`` there is none, or
+        none that could be: a difference above ``SCALE`` is a number of the formula alone.
 
     Source: J. Cohen (1988), Statistical Power Analysis for the Behavioral Sciences, § 2.5; the noncentral t,
     as an integral over the sample SD.
@@ -82,12 +85,15 @@ def _row(frame: pd.DataFrame, factor: str, power: float) -> dict[str, Any]:
     clusters = int(np.median(shared))
     sd = float(np.sqrt(variances.mean()))
     effect_size = _detectable(clusters, power)
+    why = "" if sd > 0 else "the differences do not vary"
+    if effect_size * sd > SCALE:
+        why = f"more than the scale has: cannot be found with {clusters} clusters"
     return row | {
         "n_clusters": clusters,
         "sd_of_differences": sd,
         "detectable_effect_size": effect_size,
         "detectable_difference": effect_size * sd,
-        "why": "" if sd > 0 else "the differences do not vary",
+        "why": why,
     }
 
 

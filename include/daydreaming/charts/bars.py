@@ -20,6 +20,7 @@ from daydreaming.charts.rows import (
     names_width,
     row_height,
     row_name,
+    tick_steps,
 )
 from daydreaming.charts.svg import SMALL, WIDTH, empty, figure, line, rect, text
 
@@ -35,7 +36,14 @@ class Bar:
     value: float | None
 
 
-def bars(rows: Sequence[Bar], *, title: str, unit: str, label: Callable[[float], str] = number) -> Markup:
+def bars(
+    rows: Sequence[Bar],
+    *,
+    title: str,
+    unit: str,
+    label: Callable[[float], str] = number,
+    width: float = WIDTH,
+) -> Markup:
     """Horizontal bars from 0, with their amounts.
 
     Args:
@@ -43,25 +51,27 @@ def bars(rows: Sequence[Bar], *, title: str, unit: str, label: Callable[[float],
         title: What is shown.
         unit: What the axis counts.
         label: Writes an amount.
+        width: Of the drawing.
     """
     if not rows:
-        return empty(title, "Nothing to show yet.")
+        return empty(title, "Nothing to show yet.", width=width)
     known = [row.value for row in rows if is_number(row.value)]
-    width = names_width([row.name for row in rows])
+    names = names_width([row.name for row in rows], width)
     amounts = max((text_width(label(value), SMALL) for value in known), default=0.0) + 8
-    left = width + GAP + (amounts if any(value < 0 for value in known) else 0)
-    axis = axis_over([0.0, *known], left + _EDGE, WIDTH - _EDGE - amounts)
-    lines = [name_lines(row.name, width) for row in rows]
+    left = names + GAP + (amounts if any(value < 0 for value in known) else 0)
+    start, end = left + _EDGE, width - _EDGE - amounts
+    axis = axis_over([0.0, *known], start, end, count=tick_steps(start, end))
+    lines = [name_lines(row.name, names) for row in rows]
     bottom = TOP + sum(row_height(len(wrapped)) for wrapped in lines)
-    parts = grid(axis, TOP, bottom, unit)
+    parts = grid(axis, TOP, bottom, unit, width)
     y = TOP
     for row, wrapped in zip(rows, lines, strict=True):
         middle = y + row_height(len(wrapped)) / 2
         y += row_height(len(wrapped))
-        parts += [row_name(wrapped, row.name, middle, width), *_bar(row.value, axis, middle, label)]
+        parts += [row_name(wrapped, row.name, middle, names), *_bar(row.value, axis, middle, label)]
     parts.append(line(axis.at(0.0), TOP, axis.at(0.0), bottom, paint("chart-muted")))
     told = "; ".join(f"{r.name}: {label(r.value) if is_number(r.value) else MISSING}" for r in rows)
-    return figure(bottom + AXIS_HEIGHT, title, f"In {unit}. {told}.", parts)
+    return figure(bottom + AXIS_HEIGHT, title, f"In {unit}. {told}.", parts, width=width)
 
 
 def _bar(value: float | None, axis: Axis, middle: float, label: Callable[[float], str]) -> Iterator[Markup]:

@@ -10,7 +10,7 @@ from markupsafe import Markup
 from daydreaming.charts.axis import Axis, axis_over
 from daydreaming.charts.colours import paint
 from daydreaming.charts.labels import number, shorten
-from daydreaming.charts.rows import AXIS_HEIGHT, GAP, TOP, grid, is_number, names_width
+from daydreaming.charts.rows import AXIS_HEIGHT, GAP, TOP, grid, is_number, names_width, tick_steps
 from daydreaming.charts.svg import SIZE, SMALL, WIDTH, empty, figure, line, rect, text
 
 _PANEL = 58.0
@@ -45,7 +45,14 @@ class _Panel:
 
 
 def histogram(
-    groups: Sequence[Group], *, title: str, unit: str, low: float, high: float, step: float
+    groups: Sequence[Group],
+    *,
+    title: str,
+    unit: str,
+    low: float,
+    high: float,
+    step: float,
+    width: float = WIDTH,
 ) -> Markup:
     """Small multiples: the share of a group's values in each bin, with a line at their mean.
 
@@ -57,6 +64,7 @@ def histogram(
         high: Highest likewise.
         step: Width of a bin. Bins are centred on ``low``, ``low + step``, …, so that whole numbers
             do not lie on their edges.
+        width: Of the drawing.
 
     Raises:
         ValueError: ``low`` is not below ``high``, or ``step`` not above 0.
@@ -64,19 +72,20 @@ def histogram(
     if not (low < high and step > 0):
         raise ValueError(f"low must be below high and step above 0; got {low}, {high} and {step}.")
     if not groups:
-        return empty(title, "Nothing to show yet.")
+        return empty(title, "Nothing to show yet.", width=width)
     panels = [_panel(group, low, high, step) for group in groups]
-    names = names_width([text for panel in panels for text in (panel.name, panel.note)])
-    width = max(names, _LEAST_NAMES_WIDTH)
-    axis = axis_over((low, high), width + GAP + _EDGE, WIDTH - _EDGE)
+    names = names_width([text for panel in panels for text in (panel.name, panel.note)], width)
+    names = max(names, _LEAST_NAMES_WIDTH)
+    start, end = names + GAP + _EDGE, width - _EDGE
+    axis = axis_over((low, high), start, end, count=tick_steps(start, end))
     bottom = TOP + len(panels) * (_PANEL + _PANEL_GAP)
-    parts = grid(axis, TOP, bottom, unit)
+    parts = grid(axis, TOP, bottom, unit, width)
     highest = max((max(panel.counts) / panel.total for panel in panels if panel.total), default=1.0)
     for i, panel in enumerate(panels):
         floor = TOP + (i + 1) * (_PANEL + _PANEL_GAP)
-        parts += _names(panel, floor, width)
+        parts += _names(panel, floor, names)
         parts += _bars(panel, axis, floor, low, step, highest)
-    return figure(bottom + AXIS_HEIGHT, title, _description(panels, unit), parts)
+    return figure(bottom + AXIS_HEIGHT, title, _description(panels, unit), parts, width=width)
 
 
 def _panel(group: Group, low: float, high: float, step: float) -> _Panel:

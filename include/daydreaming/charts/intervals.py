@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from daydreaming.charts.axis import Axis, axis_over
 from daydreaming.charts.colours import paint
-from daydreaming.charts.labels import MISSING, number
+from daydreaming.charts.labels import MISSING, number, text_width
 from daydreaming.charts.rows import (
     AXIS_HEIGHT,
     GAP,
@@ -20,10 +20,11 @@ from daydreaming.charts.rows import (
     names_width,
     row_height,
     row_name,
+    tick_steps,
 )
 from daydreaming.charts.svg import SMALL, WIDTH, circle, empty, figure, line, text
 
-_COUNT_WIDTH = 58.0
+_COUNT_MARGIN = 16.0
 _EDGE = 14.0
 _RADIUS = 4.0
 _CAP = 4.0
@@ -61,6 +62,7 @@ def dot_intervals(
     unit: str,
     reference: Reference | None = None,
     n_label: str = "n",
+    width: float = WIDTH,
 ) -> Markup:
     """A dot for each estimate, with whiskers for its interval.
 
@@ -70,26 +72,31 @@ def dot_intervals(
         unit: What the axis counts.
         reference: A line to compare with; none where its value is not finite.
         n_label: Heads the column of ``n``.
+        width: Of the drawing.
     """
     if not rows:
-        return empty(title, "Nothing to show yet.")
+        return empty(title, "Nothing to show yet.", width=width)
     if reference and not is_number(reference.value):
         reference = None
-    width = names_width([row.name for row in rows])
-    has_counts = any(row.n is not None for row in rows)
-    right = WIDTH - _EDGE - (_COUNT_WIDTH if has_counts else 0)
-    axis = axis_over(_values(rows, reference), width + GAP + _EDGE, right)
+    names = names_width([row.name for row in rows], width)
+    counts = [f"{row.n:,}" for row in rows if row.n is not None]
+    has_counts = bool(counts)
+    counted = max(text_width(shown, SMALL) for shown in [n_label, *counts]) + _COUNT_MARGIN
+    start, end = names + GAP + _EDGE, width - _EDGE - (counted if has_counts else 0)
+    axis = axis_over(_values(rows, reference), start, end, count=tick_steps(start, end))
     top = TOP + (20 if has_counts or reference else 0)
-    lines = [name_lines(row.name, width) for row in rows]
+    lines = [name_lines(row.name, names) for row in rows]
     bottom = top + sum(row_height(len(wrapped)) for wrapped in lines)
-    parts = grid(axis, top, bottom, unit)
-    parts += _head(axis, reference, n_label if has_counts else "", top, bottom)
+    parts = grid(axis, top, bottom, unit, width)
+    parts += _head(axis, reference, top, bottom, width - (counted if has_counts else 0))
+    if has_counts:
+        parts.append(text(width, top - 8, n_label, anchor="end", size=SMALL, fill=paint("chart-muted")))
     y = top
     for row, wrapped in zip(rows, lines, strict=True):
         middle = y + row_height(len(wrapped)) / 2
         y += row_height(len(wrapped))
-        parts += [row_name(wrapped, row.name, middle, width), *_marks(row, axis, middle)]
-    return figure(bottom + AXIS_HEIGHT, title, _description(rows, unit, reference), parts)
+        parts += [row_name(wrapped, row.name, middle, names), *_marks(row, axis, middle, width)]
+    return figure(bottom + AXIS_HEIGHT, title, _description(rows, unit, reference), parts, width=width)
 
 
 def _values(rows: Sequence[IntervalRow], reference: Reference | None) -> list[float]:
@@ -98,20 +105,20 @@ def _values(rows: Sequence[IntervalRow], reference: Reference | None) -> list[fl
 
 
 def _head(
-    axis: Axis, reference: Reference | None, n_label: str, top: float, bottom: float
+    axis: Axis, reference: Reference | None, top: float, bottom: float, right: float
 ) -> Iterator[Markup]:
     if reference:
         x = axis.at(reference.value)
         yield line(x, top - 4, x, bottom, paint("chart-accent"), width=1.5, dash="4 3")
-        yield text(x, top - 8, reference.label, anchor="middle", size=SMALL, fill=paint("chart-accent"))
-    if n_label:
-        yield text(WIDTH, top - 8, n_label, anchor="end", size=SMALL, fill=paint("chart-muted"))
+        # Beside its line where it would else run into the column of counts.
+        at = min(x, right - text_width(reference.label, SMALL) / 2)
+        yield text(at, top - 8, reference.label, anchor="middle", size=SMALL, fill=paint("chart-accent"))
 
 
-def _marks(row: IntervalRow, axis: Axis, middle: float) -> Iterator[Markup]:
+def _marks(row: IntervalRow, axis: Axis, middle: float, width: float) -> Iterator[Markup]:
     if row.n is not None:
         y = middle + SMALL / 3
-        yield text(WIDTH, y, f"{row.n:,}", anchor="end", size=SMALL, fill=paint("chart-muted"))
+        yield text(width, y, f"{row.n:,}", anchor="end", size=SMALL, fill=paint("chart-muted"))
     if not is_number(row.estimate):
         yield text(axis.start, middle + SMALL / 3, "no value", size=SMALL, fill=paint("chart-muted"))
         return

@@ -7,11 +7,14 @@ import re
 import unicodedata
 from typing import Final
 
+from markupsafe import Markup, escape
+
 ELLIPSIS: Final = "…"
 MINUS: Final = "−"
 MISSING: Final = "–"
 REPLACEMENT: Final = "�"
 
+_CODE = re.compile(r"`([^`\n]+)`")
 _LINE_ENDS = re.compile(r"\r\n?|[\u2028\u2029\x85\x0b\x0c]")
 #: Control characters, what turns the direction of text round, and halves of characters.
 _UNSEEN = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -22,6 +25,11 @@ _THIN, _NARROW, _USUAL, _CAPITAL, _WIDE, _FULL = 0.33, 0.42, 0.62, 0.7, 0.95, 1.
 def visible(text: str) -> str:
     """The text with line ends as LF, and a mark in place of each character that would hide or steer."""
     return _UNSEEN.sub(REPLACEMENT, _LINE_ENDS.sub("\n", text))
+
+
+def with_code(text: str) -> Markup:
+    """The text as safe HTML, visible, and what is between backticks on one line as ``<code>``."""
+    return Markup(_CODE.sub(r"<code>\1</code>", str(escape(visible(text)))))  # noqa: S704
 
 
 def text_width(text: str, size: float) -> float:

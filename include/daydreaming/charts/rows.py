@@ -15,6 +15,9 @@ from daydreaming.charts.svg import SIZE, SMALL, WIDTH, line, text
 
 NAMES_WIDTH: Final = 270.0
 """The most that names take; longer ones get a second line, then an ellipsis."""
+_NAMES_SHARE: Final = 0.42
+"""Of a narrow drawing, likewise."""
+_TICK_ROOM: Final = 45.0
 GAP: Final = 12.0
 TOP: Final = 8.0
 AXIS_HEIGHT: Final = 40.0
@@ -27,9 +30,11 @@ def is_number(value: float | None) -> TypeGuard[float]:
     return value is not None and math.isfinite(value)
 
 
-def names_width(names: Sequence[str]) -> float:
-    """How wide the column of names is."""
-    return min(NAMES_WIDTH, max((text_width(name, SIZE) for name in names), default=0.0))
+def names_width(names: Sequence[str], width: float = WIDTH) -> float:
+    """How wide the column of names is, in a drawing of this width."""
+    return min(
+        NAMES_WIDTH, _NAMES_SHARE * width, max((text_width(name, SIZE) for name in names), default=0.0)
+    )
 
 
 def row_height(lines: int) -> float:
@@ -52,7 +57,12 @@ def row_name(lines: Sequence[str], name: str, middle: float, width: float) -> Ma
     )
 
 
-def grid(axis: Axis, top: float, bottom: float, label: str) -> list[Markup]:
+def tick_steps(start: float, end: float) -> int:
+    """About how many steps an axis has room for."""
+    return max(2, min(5, int((end - start) / _TICK_ROOM)))
+
+
+def grid(axis: Axis, top: float, bottom: float, label: str, width: float = WIDTH) -> list[Markup]:
     """Lines and numbers of a horizontal axis, and below them what is counted."""
     parts = []
     for tick in axis.ticks():
@@ -66,6 +76,6 @@ def grid(axis: Axis, top: float, bottom: float, label: str) -> list[Markup]:
     middle = (axis.start + axis.end) / 2
     # Centred below the plot, but never beyond the drawing.
     half = text_width(label, SMALL) / 2
-    place = min(max(middle, half), WIDTH - half)
-    shown = shorten(label, WIDTH, SMALL)
+    place = min(max(middle, half), width - half)
+    shown = shorten(label, width, SMALL)
     return [*parts, text(place, bottom + 31, shown, anchor="middle", size=SMALL, fill=paint("chart-muted"))]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
 
 from daydreaming.charts.colours import CATEGORIES, paint
-from daydreaming.charts.labels import number, shorten, text_width
+from daydreaming.charts.labels import number, shorten, text_width, wrap
 from daydreaming.charts.rows import is_number
 from daydreaming.charts.svg import SIZE, SMALL, WIDTH, empty, figure, rect, text
 
@@ -27,29 +27,50 @@ class Part:
     value: float | None
 
 
-def stacked_shares(parts: Sequence[Part], *, title: str) -> Markup:
-    """One bar that is cut in proportion, with the parts numbered and named below it.
+def stacked_shares(parts: Sequence[Part], *, title: str, width: float = WIDTH) -> Markup:
+    """One bar that is cut in proportion, with the parts lettered and named below it.
 
     Args:
-        parts: From left to right. One without a value, or of 0 and less, has no place in the bar; it is
-            named with 0 % or as not known.
+        parts: From left to right. One without a value, or of 0 and less, has no place in the bar; all such
+            are named together below, as 0 % or as not known.
         title: What is shown.
+        width: Of the drawing.
     """
     total = sum(_size(part) for part in parts)
     if not total:
-        return empty(title, "Nothing to show yet.")
-    entries = [f"{part.name}  {_share(part, total)}" for part in parts]
+        return empty(title, "Nothing to show yet.", width=width)
+    there = [part for part in parts if _size(part)]
+    entries = [f"{part.name}  {_share(part, total)}" for part in there]
     widest = max(text_width(entry, SIZE) for entry in entries) + _BEFORE_NAME
-    columns = _MOST_COLUMNS if widest <= WIDTH / _MOST_COLUMNS else 1
+    columns = _MOST_COLUMNS if widest <= width / _MOST_COLUMNS else 1
     drawn, x = [], 0.0
-    for i, (part, entry) in enumerate(zip(parts, entries, strict=True)):
-        wide = _size(part) / total * WIDTH
+    for i, (part, entry) in enumerate(zip(there, entries, strict=True)):
+        wide = _size(part) / total * width
         drawn += _segment(i, part, x, wide, total)
-        drawn += _entry(i, entry, columns)
+        drawn += _entry(i, entry, columns, width)
         x += wide
-    rows = -(-len(parts) // columns)
+    height = _LEGEND_TOP + -(-len(there) // columns) * _LEGEND_ROW
+    for content in _without_place(parts):
+        lines = wrap(content, width, SMALL, lines=len(parts))
+        for one in lines:
+            drawn.append(text(0, height, one, size=SMALL, fill=paint("chart-muted")))
+            height += _LEGEND_ROW
     told = "; ".join(f"{part.name}: {_share(part, total)}" for part in parts)
-    return figure(_LEGEND_TOP + rows * _LEGEND_ROW, title, f"{told}.", drawn)
+    return figure(height, title, f"{told}.", drawn, width=width)
+
+
+def _without_place(parts: Sequence[Part]) -> Iterator[str]:
+    none = [part.name for part in parts if is_number(part.value) and not _size(part)]
+    unknown = [part.name for part in parts if not is_number(part.value)]
+    if none:
+        yield f"0 %: {', '.join(none)}"
+    if unknown:
+        yield f"not known: {', '.join(unknown)}"
+
+
+def _letter(i: int) -> str:
+    # A number in a bar would be read as its value.
+    return chr(ord("A") + i % 26)
 
 
 def _size(part: Part) -> float:
@@ -61,24 +82,22 @@ def _share(part: Part, total: float) -> str:
 
 
 def _segment(i: int, part: Part, x: float, wide: float, total: float) -> list[Markup]:
-    if not wide:
-        return []
     colour = i % len(CATEGORIES)
     hover = f"{part.name}: {_share(part, total)}"
     # A hair of the page's background between neighbours.
     drawn = [rect(x, 0, max(wide - 1, 0.5), _BAR_HEIGHT, paint(f"chart-part-{colour}"), hover=hover)]
-    if wide >= text_width(str(i + 1), SIZE) + 6:
+    if wide >= text_width(_letter(i), SIZE) + 6:
         fill = paint(f"chart-part-text-{colour}")
-        drawn.append(text(x + wide / 2, _BAR_HEIGHT / 2 + SIZE / 3, str(i + 1), anchor="middle", fill=fill))
+        drawn.append(text(x + wide / 2, _BAR_HEIGHT / 2 + SIZE / 3, _letter(i), anchor="middle", fill=fill))
     return drawn
 
 
-def _entry(i: int, entry: str, columns: int) -> list[Markup]:
-    wide = WIDTH / columns
+def _entry(i: int, entry: str, columns: int, width: float) -> list[Markup]:
+    wide = width / columns
     x, y = i % columns * wide, _LEGEND_TOP + i // columns * _LEGEND_ROW
     shown = shorten(entry, wide - _BEFORE_NAME, SIZE)
     return [
         rect(x, y - 10, 12, 12, paint(f"chart-part-{i % len(CATEGORIES)}")),
-        text(x + 34, y, str(i + 1), anchor="end", size=SMALL, fill=paint("chart-muted")),
+        text(x + 34, y, _letter(i), anchor="end", size=SMALL, fill=paint("chart-muted")),
         text(x + _BEFORE_NAME, y, shown, hover="" if shown == entry else entry),
     ]

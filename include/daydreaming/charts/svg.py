@@ -1,4 +1,4 @@
-"""Elements of SVG as safe HTML: whatever text goes in is escaped. 1 unit is 1 pixel at a width of 640."""
+"""Elements of SVG as safe HTML: whatever text goes in is escaped. Unscaled, 1 unit is 1 pixel."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from markupsafe import Markup
 from daydreaming.charts.labels import visible
 
 WIDTH: Final = 640.0
+NARROW: Final = 350.0
+"""Width of the same drawing for a phone, where ``WIDTH`` would be scaled until nobody can read it."""
 SIZE: Final = 12.0
 """Font size of names and values."""
 SMALL: Final = 11.0
@@ -32,17 +34,18 @@ _CIRCLE = Markup('<circle cx="{}" cy="{}" r="{}" fill="{}">{}</circle>')
 _PATH = Markup('<polyline points="{}" fill="none" stroke="{}" stroke-width="2"{}/>')
 
 
-def figure(height: float, title: str, desc: str, parts: Iterable[Markup]) -> Markup:
+def figure(height: float, title: str, desc: str, parts: Iterable[Markup], *, width: float = WIDTH) -> Markup:
     """A whole drawing.
 
     Args:
-        height: Its height; it is ``WIDTH`` wide and scales with the page.
+        height: Its height; it scales with the page.
         title: What it shows: its name for who cannot see it.
         desc: The same data in words.
         parts: What is drawn, in this order.
+        width: How wide it is.
     """
     return _FIGURE.format(
-        width=place(WIDTH),
+        width=place(width),
         height=place(height),
         title=visible(title),
         desc=visible(desc),
@@ -103,9 +106,9 @@ def join(parts: Iterable[Markup]) -> Markup:
     return Markup("").join(parts)
 
 
-def empty(title: str, message: str) -> Markup:
+def empty(title: str, message: str, *, width: float = WIDTH) -> Markup:
     """A drawing that says why it shows nothing."""
-    return figure(40, title, message, [text(0, 24, message)])
+    return figure(40, title, message, [text(0, 24, message)], width=width)
 
 
 def place(value: float) -> str:

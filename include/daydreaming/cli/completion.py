@@ -60,7 +60,7 @@ def _names(folder: Path) -> list[str]:
     try:
         with os.scandir(folder) as entries:
             return [entry.name for entry in entries if not entry.name.startswith(".")]
-    except OSError:
+    except (OSError, TypeError):  # TypeError: on an object store, which takes longer than a person waits
         return []
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
+
 from rich.console import Console
 
 from daydreaming.cli.environment import Home
 from daydreaming.cli.run import run_experiment
 from daydreaming.cli.services import start
-from daydreaming.cli.up import access_lines
+from daydreaming.cli.up import access_lines, refuse_night_settings
 from daydreaming.errors import InputError
 from daydreaming.llm.local import why_unavailable
 from daydreaming.settings import Settings
@@ -28,6 +30,7 @@ def run_demo(llm: str, port: int | None) -> bool:
             "The simulator answers in its place: its texts are made up and its scores mean nothing."
         )
         llm = "simulated"
+    refuse_night_settings(os.environ)
     settings, home = Settings.from_env(), Home.from_env()
     deployment = start(
         home,

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, TextIO
 
+from daydreaming.cli.typed import typed_command
 from daydreaming.errors import InputError
 from daydreaming.pipeline.essay_ranking import Order, RankedEssay, Ranking, ranking_of_experiment
 from daydreaming.pipeline.experiments import choose_experiments
@@ -25,6 +26,7 @@ def run_essays(
     numbers: Mapping[Order, int | None],
     as_json: bool,
     out: TextIO,
+    concept: str | None = None,
 ) -> None:
     """Print essays of an experiment in their order.
 
@@ -34,18 +36,19 @@ def run_essays(
         numbers: How many are asked for, by order; None for the orders that are not.
         as_json: One JSON object instead of text.
         out: Where the text goes.
+        concept: Only essays whose combination holds it.
 
     Raises:
-        InputError: No such experiment, or more than one order.
+        InputError: No such experiment or concept, or more than one order.
     """
     order, rows = _choose(numbers)
     choose_experiments(settings, experiment_id)
-    ranking = ranking_of_experiment(settings, experiment_id, order)
+    ranking = ranking_of_experiment(settings, experiment_id, order, concept)
     shown = ranking.essays[:rows]
     if as_json:
-        out.write(json.dumps(_json(experiment_id, order, ranking, shown)) + "\n")
+        out.write(json.dumps(_json(experiment_id, order, concept, ranking, shown)) + "\n")
         return
-    out.write("\n".join(_lines(experiment_id, order, ranking, shown)) + "\n")
+    out.write("\n".join(_lines(experiment_id, order, concept, ranking, shown)) + "\n")
 
 
 def _choose(numbers: Mapping[Order, int | None]) -> tuple[Order, int]:
@@ -56,12 +59,15 @@ def _choose(numbers: Mapping[Order, int | None]) -> tuple[Order, int]:
     return given[0] if given else ("top", _DEFAULT_ROWS)
 
 
-def _lines(experiment_id: str, order: Order, ranking: Ranking, shown: tuple[RankedEssay, ...]) -> list[str]:
+def _lines(
+    experiment_id: str, order: Order, concept: str | None, ranking: Ranking, shown: tuple[RankedEssay, ...]
+) -> list[str]:
     if not shown:
         return [_nothing(order, ranking)]
     more = f" (first {len(shown)} of {len(ranking.essays)})" if len(shown) < len(ranking.essays) else ""
+    of_concept = f" with {concept}" if concept else ""
     lines = [
-        f"Essays of {experiment_id} on {ranking.scale}, {_NAMES[order]}{more}; SD over judges",
+        f"Essays of {experiment_id}{of_concept} on {ranking.scale}, {_NAMES[order]}{more}; SD over judges",
         "",
         "rank   mean     SD  scores  essay",
     ]
@@ -73,12 +79,14 @@ def _lines(experiment_id: str, order: Order, ranking: Ranking, shown: tuple[Rank
         ]
     if ranking.unscored:
         lines += ["", f"Without a score, and so not in the list: {ranking.unscored}"]
-    return [*lines, "", f"Read one with: daydreaming show {shown[0].essay.generation_task_id}"]
+    return [*lines, "", f"Read one with: {typed_command()} show {shown[0].essay.generation_task_id}"]
 
 
 def _nothing(order: Order, ranking: Ranking) -> str:
     if order == "disputed" and ranking.unscored == 0:
         return "No essay has scores of two judges: nothing can be disputed."
+    if not ranking.unscored:
+        return "No essay yet: no generation of it is answered."
     return f"No essay has a score yet; without one: {ranking.unscored}."
 
 
@@ -93,11 +101,12 @@ def _number(value: float | None) -> str:
 
 
 def _json(
-    experiment_id: str, order: Order, ranking: Ranking, shown: tuple[RankedEssay, ...]
+    experiment_id: str, order: Order, concept: str | None, ranking: Ranking, shown: tuple[RankedEssay, ...]
 ) -> dict[str, Any]:
     return {
         "experiment_id": experiment_id,
         "order": order,
+        "concept": concept,
         "scale": ranking.scale,
         "ranked": len(ranking.essays),
         "unscored": ranking.unscored,

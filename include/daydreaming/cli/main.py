@@ -11,7 +11,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from daydreaming.cli.completion import answered_ids, experiment_ids, saved_experiments
-from daydreaming.errors import DaydreamingError
+from daydreaming.errors import DaydreamingError, InputError
 from daydreaming.settings import Settings
 
 app = typer.Typer(
@@ -40,7 +40,9 @@ def main() -> None:
     try:
         sys.exit(app(standalone_mode=False) or 0)
     except _UsageError as error:
-        _refuse(f"{error.format_message()} See daydreaming --help.")
+        from daydreaming.cli.usage import usage_text
+
+        _refuse(usage_text(error.format_message(), sys.argv[1:]))
     except typer.Abort:
         sys.exit(130)
     except BrokenPipeError:
@@ -63,7 +65,9 @@ def main() -> None:
 
 
 def _refuse(message: str) -> NoReturn:
-    for line in message.splitlines():
+    from daydreaming.cli.typed import as_typed
+
+    for line in as_typed(message).splitlines():
         print(f"Error: {line}", file=sys.stderr)  # noqa: T201
     sys.exit(2)
 
@@ -94,7 +98,8 @@ def common(
 def run(name: SavedExperiment, set_: SetOption = None, as_json: JsonOption = False) -> None:
     """Run a saved experiment in Airflow and follow it.
 
-    With --json: an object per line, for the start, each change and the result.
+    With --json: an object per line, for the start, each change and the result. Interrupting the command
+    does not stop the run.
 
     Example: daydreaming run demo --set k_max=2
     """
@@ -110,15 +115,20 @@ def run(name: SavedExperiment, set_: SetOption = None, as_json: JsonOption = Fal
 def plan(name: SavedExperiment, set_: SetOption = None, as_json: JsonOption = False) -> None:
     """Say what an experiment would call, cost and take, and what is answered already; calls nothing.
 
+    Needs no Airflow.
+
     Example: daydreaming plan demo --set concepts=mind_wandering,economic_moat --json
     """
+    from daydreaming.cli.terminal import terminal_width, wrapped
     from daydreaming.pipeline.estimate import estimate_plan
     from daydreaming.pipeline.estimate_text import estimate_json
     from daydreaming.pipeline.plan import read_inputs
 
     settings = Settings.from_env()
     estimate = estimate_plan(settings, read_inputs(settings, _overrides(name, set_)))
-    typer.echo(json.dumps(estimate_json(estimate)) if as_json else "\n".join(estimate.lines()))
+    width = terminal_width(sys.stdout)
+    lines = wrapped(estimate.lines(width), width)
+    typer.echo(json.dumps(estimate_json(estimate)) if as_json else "\n".join(lines))
 
 
 @app.command()
@@ -156,6 +166,9 @@ def essays(
     disputed: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="The N that judges disagree on most.")
     ] = None,
+    concept: Annotated[
+        str | None, typer.Option(metavar="CONCEPT_ID", help="Only essays that combine it with others.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Rank the essays of an experiment by their mean score.
@@ -170,6 +183,7 @@ def essays(
         {"top": top, "bottom": bottom, "disputed": disputed},
         as_json,
         sys.stdout,
+        concept,
     )
 
 
@@ -200,6 +214,8 @@ def cost(
 ) -> None:
     """Say what was spent, by model, stage and day, and what a score cost; without an ID, of all.
 
+    A cap that is set or raised lets refused calls be made once they are cleared.
+
     Example: daydreaming cost demo --cap 5
     """
     from daydreaming.cli.cost import run_cost
@@ -215,6 +231,8 @@ def parse_score(
     as_json: JsonOption = False,
 ) -> None:
     """Read the score of judges' answers, without Airflow.
+
+    With --json: an object per line with file, parser, score (null where unscored) and error.
 
     Example: daydreaming parse-score --parser strict --scale 0-9 verdict.txt --json
     """
@@ -350,6 +368,9 @@ def analyze(
 ) -> None:
     """Analyse any table with the columns of parsed_scores.csv, without Airflow.
 
+    How far the judges agree, which level of a factor is better, and every table that needs only scores.
+    With --json: one object, keyed by table.
+
     Example: daydreaming analyze scores.csv --out tables
     """
     from daydreaming.cli.analyze import run_analyze
@@ -420,6 +441,8 @@ def import_legacy(
 def rebuild(as_json: JsonOption = False) -> None:
     """Make the results database again from the files alone; it changes in one step, or not at all.
 
+    The DAG daydream_rebuild does the same.
+
     Example: daydreaming rebuild
     """
     from rich.console import Console
@@ -430,6 +453,55 @@ def rebuild(as_json: JsonOption = False) -> None:
 
 
 @app.command()
+def migrate(
+    check: Annotated[
+        bool, typer.Option("--check", help="Say what is to be done; exit code 1 where anything is.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Bring Airflow's metadata database and the results database to the schemas of this release.
+
+    Example: daydreaming migrate --check
+    """
+    from daydreaming.cli.migrate import run_migrate
+
+    if not run_migrate(Settings.from_env(), check, as_json, sys.stdout):
+        raise typer.Exit(1)
+
+
+@app.command()
+def backup(file: Annotated[Path, typer.Argument(metavar="FILE.tar.gz")], as_json: JsonOption = False) -> None:
+    """Put data root and results database into one file; runs may go on meanwhile.
+
+    Example: daydreaming backup ../daydreaming.tar.gz
+    """
+    from rich.console import Console
+
+    from daydreaming.cli.backup import run_backup
+
+    run_backup(Settings.from_env(), file, as_json, Console(stderr=True), sys.stdout)
+
+
+@app.command()
+def restore(
+    file: Annotated[Path, typer.Argument(metavar="FILE.tar.gz")],
+    check: Annotated[
+        bool, typer.Option("--check", help="Read and compare all of it; restore nothing.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Bring a backup back into an empty data root and an empty results database, all of it or nothing.
+
+    Example: daydreaming restore ../daydreaming.tar.gz
+    """
+    from rich.console import Console
+
+    from daydreaming.cli.backup import run_restore
+
+    run_restore(Settings.from_env(), file, check, as_json, Console(stderr=True), sys.stdout)
+
+
+@app.command()
 def up(
     port: Annotated[
         int | None, typer.Option(min=0, max=65535, help="Port of the UI; 0 for any free one.")
@@ -437,6 +509,8 @@ def up(
     llm: Annotated[str, typer.Option(help="Model server to start: none, local or simulated.")] = "none",
 ) -> None:
     """Start Airflow on this machine, at 127.0.0.1 alone.
+
+    Without --port: 8080, or any free port where that is taken.
 
     Example: daydreaming up --port 0 --llm local
     """
@@ -467,6 +541,8 @@ def demo(
 ) -> None:
     """Start Airflow and a model server, run the saved experiment `demo`, and leave the UI up.
 
+    Where the local model cannot run, it says why and takes the simulator.
+
     Example: daydreaming demo --llm simulated
     """
     from daydreaming.cli.demo import run_demo
@@ -478,6 +554,8 @@ def demo(
 def _overrides(name: str, assignments: list[str] | None) -> dict[str, Any]:
     from daydreaming.inputs.params import parse_set_options
 
+    if not name.strip():
+        raise InputError("Name a saved experiment: an empty name would mean everything that is active.")
     return {**parse_set_options(assignments or []), "experiment": name}
 
 

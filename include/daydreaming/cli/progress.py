@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -38,15 +38,36 @@ class Display(Protocol):
         """Show it as it is at ``now``."""
 
 
-def follow(client: AirflowClient, settings: Settings, run_id: str, display: Display) -> str:
-    """Show the run until it has ended; returns its state."""
-    reader = ProgressReader(settings, run_id=run_id)
+def follow(
+    client: AirflowClient,
+    settings: Settings,
+    run_id: str,
+    display: Display,
+    tell_approval: Callable[[], None],
+) -> str:
+    """Show the run until it has ended.
+
+    Args:
+        client: Of the Airflow that runs it.
+        settings: The deployment's settings.
+        run_id: The run.
+        display: Where it is shown.
+        tell_approval: Called once, where the run waits for a person's approval.
+
+    Returns:
+        The state in which it ended.
+    """
+    reader, is_told = ProgressReader(settings, run_id=run_id), False
     while True:
         # The state first: what is counted after the end is complete.
         state, now = client.run_state(run_id), datetime.now(UTC)
-        display.update(reader.read(now), now)
+        progress = reader.read(now)
+        display.update(progress, now)
         if state in _ENDED:
             return state
+        if not is_told and progress.may_ask and client.asks_person(run_id):
+            is_told = True
+            tell_approval()
         time.sleep(POLL_S)
 
 

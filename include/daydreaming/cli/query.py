@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
+from daydreaming.cli.terminal import terminal_width
 from daydreaming.errors import InputError
 from daydreaming.settings import Settings
 
@@ -25,6 +26,17 @@ TEXT_COLUMNS: Final = (
     "score",
 )
 """What a terminal shows unless columns are chosen."""
+_LEFT_OUT_FIRST: Final = ("evaluation_timestamp", "combo_id", "experiments")
+"""Of these, as many as a narrow terminal asks for."""
+_SHORT_NAMES: Final = {
+    "generation_template": "template",
+    "generation_model": "generator",
+    "evaluation_template": "rubric",
+    "evaluation_model": "judge",
+}
+"""Heads where even what is left is too wide."""
+_TIMES: Final = ("generation_timestamp", "evaluation_timestamp")
+_SECOND_CHARS: Final = len("2026-03-01T12:00:00")
 
 
 @dataclass(frozen=True)
@@ -72,7 +84,8 @@ def run_query(settings: Settings, filters: Mapping[str, Any], output: Output, ou
         out.write(csv_text(chosen))
     else:
         shown = chosen if output.columns else chosen[list(TEXT_COLUMNS)]
-        out.write(_text(shown.head(output.limit)) + "\n")
+        shown = _to_the_second(shown.head(output.limit))
+        out.write((_text(shown) if output.columns else _fitted(shown, terminal_width(out))) + "\n")
         out.write(counts_line(evaluations) + _more(len(evaluations), output.limit) + "\n")
 
 
@@ -122,6 +135,20 @@ def _write(path: Path, table: pd.DataFrame) -> None:
         raise InputError(
             f"--out {path}: {error.strerror or error}. Name a file that can be written."
         ) from error
+
+
+def _to_the_second(table: pd.DataFrame) -> pd.DataFrame:
+    times = {name: table[name].str[:_SECOND_CHARS] for name in _TIMES if name in table}
+    return table.assign(**times)
+
+
+def _fitted(table: pd.DataFrame, width: int | None) -> str:
+    """The table, with fewer columns and shorter heads where the terminal is too narrow."""
+    for left_out in range(len(_LEFT_OUT_FIRST) + 1):
+        text = _text(table.drop(columns=list(_LEFT_OUT_FIRST[:left_out])))
+        if width is None or max(map(len, text.splitlines())) <= width:
+            return text
+    return _text(table.drop(columns=list(_LEFT_OUT_FIRST)).rename(columns=_SHORT_NAMES))
 
 
 def _text(table: pd.DataFrame) -> str:

@@ -16,6 +16,8 @@ from daydreaming.settings import DAG_ID
 
 _TIMEOUT_S = 60.0
 _EXCERPT_CHARS = 300
+#: What Airflow writes after a task's own error.
+_ENDINGS = ("Task exited", "Task failed with exception")
 
 
 class AirflowUnreachableError(DaydreamingError):
@@ -85,6 +87,32 @@ class AirflowClient:
         task_ids = [str(task["task_id"]) for task in tasks]
         return [task_id for task_id in task_ids if self.count_instances(run_id, task_id, "failed")]
 
+    def run_url(self, run_id: str) -> str:
+        """Where a person sees the run."""
+        return f"{self.url}/dags/{DAG_ID}/runs/{_quoted(run_id)}"
+
+    def asks_person(self, run_id: str) -> bool:
+        """Whether the run waits for a person's approval."""
+        path = f"/api/v2/dags/{DAG_ID}/dagRuns/{_quoted(run_id)}/hitlDetails"
+        response = self.send("GET", path, params={"response_received": False, "limit": 1})
+        return not response.is_error and bool(_json_object(response).get("total_entries"))
+
+    def task_error(self, run_id: str, task_id: str) -> str | None:
+        """The last error in the log of a failed instance of a task; None where its log tells none."""
+        run = f"/api/v2/dags/{DAG_ID}/dagRuns/{_quoted(run_id)}/taskInstances"
+        params = {"task_id": task_id, "state": "failed", "limit": 1}
+        instances = self.request("GET", run, params=params).get("task_instances") or []
+        if not instances:
+            return None
+        one = instances[0]
+        response = self.send(
+            "GET",
+            f"{run}/{_quoted(task_id)}/logs/{one.get('try_number', 1)}",
+            params={"map_index": one.get("map_index", -1), "full_content": True},
+            headers={"Accept": "application/json"},
+        )
+        return None if response.is_error else _last_error(_json_object(response).get("content"))
+
     def dag_is_ready(self) -> bool:
         """Whether the experiment's DAG is parsed."""
         return self.send("GET", f"/api/v2/dags/{DAG_ID}").status_code == httpx.codes.OK
@@ -145,6 +173,19 @@ def _json_object(response: httpx.Response) -> dict[str, Any]:
             f"{response.url} does not answer as Airflow's API does: {_line(response.text)}. "
             "Check DAYDREAMING_AIRFLOW_URL."
         ) from error
+
+
+def _last_error(content: object) -> str | None:
+    """Of a task's log, as Airflow's API gives it: an object for each line."""
+    lines = [line for line in content if isinstance(line, dict)] if isinstance(content, list) else []
+    for line in reversed(lines):
+        if line.get("level") not in ("error", "critical"):
+            continue
+        for detail in line.get("error_detail") or []:
+            return _line(f"{detail.get('exc_type')}: {detail.get('exc_value')}")
+        if line.get("event") not in _ENDINGS:
+            return _line(str(line.get("event")))
+    return None
 
 
 def _detail(response: httpx.Response) -> str:

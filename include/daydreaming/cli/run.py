@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,9 +13,11 @@ from rich.console import Console
 from daydreaming.cli.progress import follow, open_display, say, write_json
 from daydreaming.cli.progress_text import progress_json
 from daydreaming.cli.rest import AirflowClient, AirflowUnreachableError
+from daydreaming.cli.typed import as_typed, typed_command
 from daydreaming.pipeline.completeness import Completeness, count_run, describe
 from daydreaming.pipeline.plan import read_inputs
 from daydreaming.pipeline.progress import ProgressReader
+from daydreaming.pipeline.run_failure import FailureReason, reasons_of_run
 from daydreaming.settings import Settings
 from daydreaming.store.database import engine_for
 from daydreaming.store.files import DataRoot
@@ -59,7 +62,9 @@ def run_experiment(
     if not wait:
         return True
     with open_display(console, as_json=as_json) as display:
-        state = follow(client, settings, run_id, display)
+        state = follow(
+            client, settings, run_id, display, lambda: _tell_approval(client, run_id, console, as_json)
+        )
     succeeded = state == "success"
     if as_json:
         write_json(console, _result(client, settings, run_id, state))
@@ -87,13 +92,15 @@ def _result(client: AirflowClient, settings: Settings, run_id: str, state: str) 
     progress = ProgressReader(settings, run_id=run_id).read(now)
     tables = DataRoot(settings.data_root).summary(str(progress.experiment_id))
     has_tables = state == "success" and not progress.is_dry
+    failed = [] if state == "success" else client.failed_tasks(run_id)
     return {
         "event": "result",
         "run_id": run_id,
         "state": state,
         **progress_json(progress, now),
         "new_calls": _new_calls(settings, runs),
-        "failed_tasks": [] if state == "success" else client.failed_tasks(run_id),
+        "failed_tasks": failed,
+        "reasons": [asdict(reason) for reason in _reasons(client, settings, run_id, failed)],
         "tables": str(tables) if has_tables else None,
     }
 
@@ -110,7 +117,7 @@ def _show_results(settings: Settings, run_id: str, console: Console) -> None:
     final = DataRoot(settings.data_root).summary(runs[0].experiment_id) / "final_results.csv"
     say(console, _summary(final))
     say(console, f"{_calls_text(settings, runs, count_run(settings, run_id))}. Tables: {final.parent}")
-    say(console, f"Read the essays with: daydreaming essays {runs[0].experiment_id}")
+    say(console, f"Read the essays with: {typed_command()} essays {runs[0].experiment_id}")
 
 
 def _calls_text(settings: Settings, runs: list[RunRecord], counts: Completeness) -> str:
@@ -129,13 +136,39 @@ def _summary(final: Any) -> str:
 
 
 def _show_failure(client: AirflowClient, settings: Settings, run_id: str, console: Console) -> None:
-    failed = ", ".join(client.failed_tasks(run_id)) or "none"
-    say(console, f"The run failed; failed tasks: {failed}")
+    failed = client.failed_tasks(run_id)
+    say(console, f"The run failed; failed tasks: {', '.join(failed) or 'none'}")
+    for reason in _reasons(client, settings, run_id, failed):
+        for line in reason.lines():
+            say(console, as_typed(line))
     counts = count_run(settings, run_id)
     if counts.planned:
         say(console, describe(counts))
     say(
         console,
-        f"Read why in the log of a failed task at {client.url}; clear the run with 'only failed' to call "
-        "again what is missing.",
+        f"The logs of its tasks: {client.run_url(run_id)}. Once the reason is gone, clear the run there with "
+        "'only failed' to call again what is missing.",
     )
+
+
+def _reasons(
+    client: AirflowClient, settings: Settings, run_id: str, failed: Sequence[str]
+) -> list[FailureReason]:
+    """What is recorded; else what the log of a task that failed says."""
+    if not failed:
+        return []
+    # The leaf fails because of another.
+    first = next((task for task in failed if task != "check_completeness"), failed[0])
+    recorded = reasons_of_run(settings, run_id, datetime.now(UTC))
+    if recorded:
+        return recorded
+    told = client.task_error(run_id, first)
+    return [FailureReason(told, f"That is the log of {first}.")] if told else []
+
+
+def _tell_approval(client: AirflowClient, run_id: str, console: Console, as_json: bool) -> None:
+    url = f"{client.run_url(run_id)}/required_actions"
+    if as_json:
+        write_json(console, {"event": "approval", "run_id": run_id, "url": url})
+    else:
+        say(console, f"The run waits for a person who approves its estimate, or refuses it: {url}")

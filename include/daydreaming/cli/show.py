@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from typing import Any, TextIO
 
 from daydreaming.cli.plain_text import plain, plain_line
+from daydreaming.cli.terminal import terminal_width, wrapped
+from daydreaming.cli.typed import as_typed
 from daydreaming.pipeline.rows import RECORD_FIELDS
 from daydreaming.pipeline.shown_essay import CallView, EssayView, view_essay
 from daydreaming.settings import Settings
@@ -42,7 +44,8 @@ def run_show(
     if as_json:
         out.write(json.dumps(_json(view, prompt, in_full)) + "\n")
         return
-    out.write("\n".join(_text(view, prompt, in_full)) + "\n")
+    lines = (line for part in _text(view, prompt, in_full) for line in part.split("\n"))
+    out.write("\n".join(wrapped(lines, terminal_width(out))) + "\n")
 
 
 def _text(view: EssayView, prompt: bool, in_full: bool) -> Iterator[str]:
@@ -119,7 +122,7 @@ def _call_fields(call: CallView) -> Iterator[str]:
 
 def _why_open(call: CallView) -> str:
     if call.answer is not None:
-        return "answered; its row is not written yet (`daydreaming rebuild` does)"
+        return as_typed("answered; its row is not written yet (`daydreaming rebuild` does)")
     if call.failure is None:
         return "not answered"
     return f"not answered; last failure: {call.failure.error_class}: {call.failure.message}"

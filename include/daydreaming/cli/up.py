@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Mapping
 from typing import cast, get_args
 
 from daydreaming.cli.environment import USER, Home
-from daydreaming.cli.services import Deployment, LLMServer, start
+from daydreaming.cli.services import Deployment, LLMServer, read_deployment, start
 from daydreaming.errors import InputError
 from daydreaming.settings import Settings
 
@@ -20,11 +21,36 @@ def bring_up(port: int | None, llm: str, say: Callable[[str], None]) -> Deployme
     """
     if llm not in get_args(LLMServer):
         raise InputError(f"--llm must be one of {', '.join(get_args(LLMServer))}; got {llm!r}.")
+    refuse_night_settings(os.environ)
     home = Home.from_env()
+    before = read_deployment(home)
     deployment = start(home, Settings.from_env(), port=port, llm=cast("LLMServer", llm), say=say)
+    if before and deployment == before and port and not deployment.url.endswith(f":{port}"):
+        say(f"It is already running at {deployment.url}: --port {port} changes nothing. Stop it first.")
     for line in access_lines(home, deployment):
         say(line)
     return deployment
+
+
+def refuse_night_settings(env: Mapping[str, str]) -> None:
+    """See that the nightly run can be planned: Airflow would only fail to read its DAG.
+
+    Raises:
+        InputError: Names each variable whose value is not allowed.
+    """
+    from croniter import croniter  # type: ignore[import-untyped]
+
+    from daydreaming.operators.notify_settings import DEADLINE, NotifySettings
+
+    schedule = Settings.from_env(env).nightly_schedule
+    problems = [p for p in NotifySettings.from_env(env).problems if p.startswith(f"{DEADLINE} must")]
+    if not croniter.is_valid(schedule):
+        problems.append(
+            "DAYDREAMING_NIGHTLY_SCHEDULE must be a cron expression such as '0 2 * * *' (each night at 2, "
+            f"UTC); got {schedule!r}."
+        )
+    if problems:
+        raise InputError(problems)
 
 
 def access_lines(home: Home, deployment: Deployment) -> list[str]:

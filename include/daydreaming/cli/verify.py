@@ -61,7 +61,9 @@ def _lines(report: Report) -> Iterator[str]:
         if len(findings) > MOST_SHOWN:
             yield f"  … and {len(findings) - MOST_SHOWN} more: --json lists all."
     errors = sum(finding.is_error for finding in report.findings)
-    counted = ", ".join(f"{count} {what}" for what, count in report.checked.items())
+    counted = ", ".join(
+        f"{count} {what.removesuffix('s') if count == 1 else what}" for what, count in report.checked.items()
+    )
     yield f"Checked {counted}: " + (f"{errors} wrong." if errors else "nothing is wrong.")
 
 

@@ -11,8 +11,12 @@ from rich.console import Console
 
 from daydreaming.cli.progress import Display, open_display, say, write_json
 from daydreaming.cli.progress_text import change_key, money_text, progress_json
+from daydreaming.cli.status import nothing_run_text
+from daydreaming.cli.typed import as_typed, typed_command
 from daydreaming.pipeline.experiments import choose_experiments
+from daydreaming.pipeline.ledger_export import failures_file
 from daydreaming.pipeline.progress import Progress, ProgressReader
+from daydreaming.pipeline.run_failure import failures_of_experiment
 from daydreaming.settings import Settings
 
 POLL_S = 2.0
@@ -39,7 +43,7 @@ def run_watch(settings: Settings, experiment_id: str | None, console: Console, *
     if experiment_id is None:
         unfinished = _newest_unfinished(settings, chosen)
         if unfinished is None:
-            _say_nothing_waits(console, len(chosen), as_json)
+            _say_nothing_waits(settings, console, len(chosen), as_json)
             return True
         experiment_id = unfinished
     if not as_json:
@@ -51,7 +55,7 @@ def run_watch(settings: Settings, experiment_id: str | None, console: Console, *
         end = progress_json(progress, datetime.now(UTC))
         write_json(console, {"event": "result", "succeeded": succeeded, **end})
     else:
-        for line in _end_lines(progress):
+        for line in _end_lines(settings, progress):
             say(console, line)
     return succeeded
 
@@ -104,30 +108,36 @@ class _Stillness:
         )
 
 
-def _end_lines(progress: Progress) -> list[str]:
+def _end_lines(settings: Settings, progress: Progress) -> list[str]:
     answered, planned = progress.total("answered"), progress.total("planned")
-    lines = [*progress.refusals]
+    lines = [as_typed(refusal) for refusal in progress.refusals]
     if progress.is_dry:
         lines.append("Dry run: nothing is sent.")
-    else:
+    elif planned:
         spent = money_text(progress.money)
         lines.append(f"{answered:,} of {planned:,} calls are answered; {spent} US dollars spent.")
+    if (held := progress.total("held")) and not progress.is_dry:
+        lines.append(f"{held:,} calls are not to be sent.")
     if blocked := progress.total("blocked"):
         lines.append(f"{blocked:,} evaluations are not possible: no essay was found in the answer.")
     if failed := progress.total("failed"):
+        every = failures_file(settings, str(progress.experiment_id))
         lines.append(
-            f"{failed:,} calls failed. Read why in the log of a failed instance, or in errors.csv; clear the "
-            "run with 'only failed' to call them again."
+            f"{failed:,} calls failed. Read why below, and of each attempt in {every}; clear the run with "
+            "'only failed' to call them again."
         )
+        reasons = failures_of_experiment(settings, str(progress.experiment_id), datetime.now(UTC))
+        lines += [as_typed(line) for reason in reasons for line in reason.lines()]
     if answered:
-        lines.append(f"Read the essays with: daydreaming essays {progress.experiment_id}")
+        lines.append(f"Read the essays with: {typed_command()} essays {progress.experiment_id}")
     return lines
 
 
-def _say_nothing_waits(console: Console, experiments: int, as_json: bool) -> None:
+def _say_nothing_waits(settings: Settings, console: Console, experiments: int, as_json: bool) -> None:
     if as_json:
         write_json(console, {"event": "result", "succeeded": True, "experiment_id": None})
     elif experiments:
-        say(console, f"Nothing is waiting in any of {experiments:,} experiments.")
+        where = "the one experiment" if experiments == 1 else f"any of {experiments:,} experiments"
+        say(console, f"Nothing is waiting in {where}.")
     else:
-        say(console, "No experiment has been run yet.")
+        say(console, nothing_run_text(settings))

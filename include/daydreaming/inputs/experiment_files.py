@@ -42,7 +42,8 @@ def read_experiment(experiments_dir: Path, name: str) -> tuple[dict[str, Any], l
     names = experiment_names(experiments_dir)
     if name not in names:
         hint = did_you_mean(name, names)
-        return {}, [f"there is no saved experiment {show(name)}.{hint} Saved experiments: {listed(names)}."]
+        there = listed(names, name) if names else f"none in {experiments_dir} (DAYDREAMING_INPUTS_ROOT)"
+        return {}, [f"there is no saved experiment {show(name)}.{hint} Saved experiments: {there}."]
     label = f"experiments/{name}{_ENDING}"
     problems: list[str] = []
     text = read_text(experiments_dir / f"{name}{_ENDING}", label, problems)

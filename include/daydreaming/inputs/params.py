@@ -213,7 +213,7 @@ def _hint(field: str, value: object) -> str:
 
 def _unknown(name: str) -> str:
     hint = did_you_mean(name, PARAM_NAMES)
-    return f"there is no parameter {show(name)}.{hint} Parameters: {listed(PARAM_NAMES)}."
+    return f"there is no parameter {show(name)}.{hint} Parameters: {listed(PARAM_NAMES, name)}."
 
 
 def _typed(name: str, text: str) -> Any:

@@ -28,10 +28,8 @@ def select(
         return []
     for name in named:
         if name not in table.ids:
-            hint = did_you_mean(name, table.ids)
-            problems.append(
-                f"{parameter}: {name!r} is not in {table.label}.{hint} It has {listed(sorted(table.ids))}."
-            )
+            hint, there = did_you_mean(name, table.ids), listed(sorted(table.ids), name)
+            problems.append(f"{parameter}: {name!r} is not in {table.label}.{hint} It has {there}.")
     if not named and not default and set(table.rows) == set(table.ids):
         problems.append(
             f"{parameter}: no row of {table.label} is active. Activate one, or name it in {parameter}."

@@ -8,6 +8,9 @@ from difflib import get_close_matches
 
 from pydantic import ValidationError
 
+#: A longer list is cut.
+_LIST_CHARS = 150
+_NEAREST = 5
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = 80
 _SHORT.maxlist = _SHORT.maxtuple = _SHORT.maxdict = 6
@@ -25,9 +28,19 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     return f" Did you mean {close[0]}?" if close else ""
 
 
-def listed(names: Iterable[str]) -> str:
-    """Names as a list in a sentence; says so where there are none."""
-    return ", ".join(names) or "none"
+def listed(names: Iterable[str], wanted: str = "") -> str:
+    """Names as a list in a sentence; says so where there are none.
+
+    Args:
+        names: In their order.
+        wanted: What was looked for: of a long list, the names that are most like it are shown.
+    """
+    known = list(names)
+    if len(", ".join(known)) <= _LIST_CHARS:
+        return ", ".join(known) or "none"
+    near = get_close_matches(wanted, known, _NEAREST, cutoff=0.0)
+    shown = [name for name in known if name in near]
+    return f"{', '.join(shown)} and {len(known) - len(shown)} more"
 
 
 def reason(error: ValidationError) -> list[tuple[str, str, object]]:

@@ -1,29 +1,24 @@
-"""The Airflow connections of a run's models: whether they are there, and what limits they set."""
+"""The Airflow connections that a run calls through: whether they are there, and what limits they set."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowNotFoundException
 
 from daydreaming.errors import InputError
 from daydreaming.pipeline.connection_limits import ConnectionLimits
-from daydreaming.pipeline.frozen import frozen_inputs
-from daydreaming.settings import Settings
-from daydreaming.store.plans import RunRecord
 from daydreaming.triggers.clients import missing_connection
 
 
-def require_connections(settings: Settings, run: RunRecord) -> None:
-    """Refuse a run whose models need a connection that is not defined.
+def require_connections(conn_ids: Iterable[str]) -> None:
+    """Refuse a run that would send calls through a connection that is not defined.
 
     Raises:
         InputError: One line for each missing connection.
     """
-    inputs = frozen_inputs(settings.data_root, run)
-    if inputs.params["dry_run"]:
-        return
-    conn_ids = sorted({model.conn_id for model in (*inputs.generation_models, *inputs.evaluation_models)})
-    problems = [missing_connection(conn_id) for conn_id in conn_ids if not _is_defined(conn_id)]
+    problems = [missing_connection(conn_id) for conn_id in sorted(set(conn_ids)) if not _is_defined(conn_id)]
     if problems:
         raise InputError(problems)
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.standard.exceptions import HITLRejectException
 from airflow.providers.standard.operators.hitl import ApprovalOperator
-from airflow.sdk.exceptions import AirflowFailException
 
 from daydreaming.errors import DaydreamingError
+from daydreaming.operators.failures import fail_for_good, note_early_end
 from daydreaming.settings import Settings
 
 if TYPE_CHECKING:
@@ -33,20 +33,24 @@ class EstimateCostOperator(ApprovalOperator):
 
     def execute(self, context: Context) -> Any:
         """Estimate; ask where the run says so."""
-        from daydreaming.operators.connections import limits_in_airflow
+        from daydreaming.operators.connections import limits_in_airflow, require_connections
         from daydreaming.pipeline.estimate import estimate_run
-        from daydreaming.pipeline.plan import is_shard
+        from daydreaming.pipeline.plan import is_shard, take_back_refusal
 
         settings, run_id = Settings.from_env(), str(context["run_id"])
         try:
             if is_shard(settings, run_id):
                 self.log.info("The run that planned this shard has estimated it")
                 return self.planned_evaluations
+            take_back_refusal(settings, run_id)
             estimate = estimate_run(settings, run_id, limits_in_airflow)
+            for line in estimate.lines():
+                self.log.info(line)
+            if not estimate.dry_run:
+                require_connections(estimate.conn_ids)
         except DaydreamingError as error:
-            raise AirflowFailException(str(error)) from None
-        for line in estimate.lines():
-            self.log.info(line)
+            note_early_end(run_id, str(error))
+            fail_for_good(str(error))
         if estimate.dry_run:
             self.log.info("Dry run: nothing is sent")
             self.skip(ti=context["ti"], tasks=context["task"].get_flat_relatives(upstream=False))
@@ -68,6 +72,6 @@ class EstimateCostOperator(ApprovalOperator):
             by = (event.get("responded_by_user") or {}).get("name") or "somebody"
             reason = f"The estimate was refused by {by}: nothing was sent. Clear estimate_cost to ask again."
             note_refusal(settings, run_id, reason)
-            raise AirflowFailException(reason) from None
+            fail_for_good(reason)
         note_refusal(settings, run_id, None)
         return self.planned_evaluations

@@ -25,17 +25,19 @@ _SHOWN = {"generation": ("essay", "prompt"), "evaluation": ("essay", "prompt", "
 
 @attrs.define(kw_only=True)
 class CellLink(BaseOperatorLink):
-    """A link to what one mapped instance asked, got, or judged.
+    """A link to what one mapped instance asked, got, or judged; it opens within Airflow's page.
 
     Attributes:
         name: Text of the link.
         show: What it opens: ``essay``, ``prompt`` or ``verdict``.
         url_prefix: Where our pages are mounted, below Airflow's own address.
+        frame: Route of the view that shows them within Airflow's own page.
     """
 
     name: str
     show: str
     url_prefix: str
+    frame: str
 
     @property
     def operators(self) -> list[type[BaseOperator]]:  # type: ignore[override]
@@ -58,13 +60,15 @@ class CellLink(BaseOperatorLink):
             "map_index": ti_key.map_index,
             "show": self.show,
         }
-        return f"{_airflow_path()}{self.url_prefix}/cell?{urlencode(query)}"
+        # What stands below a view's route is the path of the page that its frame opens with.
+        airflow = _airflow_path()
+        return f"{airflow}/plugin/{self.frame}{airflow}{self.url_prefix}/cell?{urlencode(query)}"
 
 
-def cell_links(url_prefix: str) -> list[BaseOperatorLink]:
+def cell_links(url_prefix: str, frame: str) -> list[BaseOperatorLink]:
     """All links, for the plugin to register."""
     return [
-        CellLink(name=show.capitalize(), show=show, url_prefix=url_prefix)
+        CellLink(name=show.capitalize(), show=show, url_prefix=url_prefix, frame=frame)
         for show in ("essay", "verdict", "prompt")
     ]
 

@@ -29,7 +29,7 @@ _ADDRESSES: Mapping[Kind, re.Pattern[str]] = {
     "slackwebhook": re.compile(r"[\w.-]+"),
 }
 _RULE = "smtp:ADDRESS, slack:#CHANNEL or slackwebhook:CONNECTION_ID, separated by commas"
-_DEADLINE = "DAYDREAMING_NIGHTLY_DEADLINE_H"
+DEADLINE = "DAYDREAMING_NIGHTLY_DEADLINE_H"
 _MOST_HOURS = 7 * 24.0
 
 
@@ -77,10 +77,10 @@ class NotifySettings:
             name: _targets(env, f"{_PREFIX}{name.upper()}", problems)
             for name in ("success", "failure", "budget")
         }
-        hours = _hours(env.get(_DEADLINE, ""), problems)
+        hours = _hours(env.get(DEADLINE, ""), problems)
         if hours is not None and not targets["failure"]:
             problems.append(
-                f"{_DEADLINE} is set and {_PREFIX}FAILURE names nobody: a late night would be told to nobody."
+                f"{DEADLINE} is set and {_PREFIX}FAILURE names nobody: a late night would be told to nobody."
             )
         return cls(**targets, nightly_deadline_h=hours, problems=tuple(dict.fromkeys(problems)))
 
@@ -138,7 +138,7 @@ def _hours(text: str, problems: list[str]) -> float | None:
         hours = 0.0
     if not 0 < hours <= _MOST_HOURS:
         problems.append(
-            f"{_DEADLINE} must be hours, more than 0 and at most {_MOST_HOURS:g}; got {text!r}. "
+            f"{DEADLINE} must be hours, more than 0 and at most {_MOST_HOURS:g}; got {text!r}. "
             "There is no deadline."
         )
         return None

@@ -54,9 +54,13 @@ class CalledLimits:
         return self.by_row.get(model.id, RateLimits())
 
     def notes(self) -> tuple[str, ...]:
-        """What a person should know of limits that were not counted."""
+        """What a person should know of connections that could not be looked into."""
         if not self.unknown:
             return ()
         stored = ", ".join(self.unknown)
-        note = f"Limits of connections that Airflow stores are not counted in the wall time: {stored}."
-        return (f"{note} A run counts them; here only AIRFLOW_CONN_… variables are known.",)
+        note = (
+            f"Not known in this terminal, which has no AIRFLOW_CONN_… variable for it: connection {stored}. "
+            "Airflow must have it, else a run fails before its first call; limits that it sets are not in "
+            "the wall time."
+        )
+        return (note,)

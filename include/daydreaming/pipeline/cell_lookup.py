@@ -8,7 +8,7 @@ from datetime import datetime
 from daydreaming.errors import InputError, StoreError
 from daydreaming.inputs.records import Stage
 from daydreaming.pipeline.cell_states import CellState, cell_states
-from daydreaming.pipeline.essays_list import concept_names
+from daydreaming.pipeline.concept_names import concept_names
 from daydreaming.pipeline.experiments import has_results
 from daydreaming.pipeline.shown_prompts import ShownPrompt, shown_prompt
 from daydreaming.settings import Settings

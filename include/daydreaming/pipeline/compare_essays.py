@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from daydreaming.errors import EssayParseError, StoreError
-from daydreaming.pipeline.essays_list import concept_names
+from daydreaming.pipeline.concept_names import concept_names
 from daydreaming.pipeline.reader import find_generation, read_essay_text
 from daydreaming.pipeline.shown_texts import MAX_CHARS, visible
 from daydreaming.pipeline.text_diff import TextDiff, diff_texts

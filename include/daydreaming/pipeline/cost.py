@@ -43,6 +43,16 @@ class Spending:
 
 
 @dataclass(frozen=True)
+class LedgerSums:
+    """Attempts added up: all, by the model's ID, by stage, and by day (UTC)."""
+
+    total: Spending
+    by_model: Mapping[str, Spending]
+    by_stage: Mapping[str, Spending]
+    by_day: Mapping[str, Spending]
+
+
+@dataclass(frozen=True)
 class ExperimentCost:
     """What one experiment cost so far. Answers that it reused cost it nothing.
 
@@ -89,15 +99,44 @@ def experiment_costs(settings: Settings, experiment_id: str | None = None) -> li
     rows, cut_off = read_spending(engine, experiment_id), count_cut_off(engine, experiment_id)
     scored, caps = count_scored(engine, experiment_id), read_caps(engine)
     return [
-        _experiment_cost(
+        ExperimentCost(
             name,
             caps.get(experiment_scope(name)),
             scored.get(name, 0),
-            [row for row in rows if row.experiment_id == name],
-            {(stage, model): count for (of, stage, model), count in cut_off.items() if of == name},
+            **vars(ledger_sums(name, rows, cut_off)),
         )
         for name in chosen
     ]
+
+
+def ledger_sums(
+    experiment_id: str, rows: Iterable[SpendingRow], cut_off: Mapping[tuple[str, str, str], int]
+) -> LedgerSums:
+    """Add up the ledger of an experiment.
+
+    Args:
+        experiment_id: Whose; rows of others are left out.
+        rows: See ``read_spending``.
+        cut_off: See ``count_cut_off``.
+    """
+    by_model: dict[str, Spending] = defaultdict(Spending)
+    by_stage: dict[str, Spending] = defaultdict(Spending)
+    by_day: dict[str, Spending] = defaultdict(Spending)
+    total = Spending()
+    for row in rows:
+        if row.experiment_id != experiment_id:
+            continue
+        one = _spending(row)
+        total = _sum(total, one)
+        for group, key in ((by_model, row.model_id), (by_stage, row.stage), (by_day, row.day)):
+            group[key] = _sum(group[key], one)
+    for (of, stage, model), count in cut_off.items():
+        if of != experiment_id:
+            continue
+        one = Spending(cut_off=count)
+        total = _sum(total, one)
+        by_model[model], by_stage[stage] = _sum(by_model[model], one), _sum(by_stage[stage], one)
+    return LedgerSums(total, dict(by_model), dict(by_stage), dict(sorted(by_day.items())))
 
 
 def today_cost(settings: Settings, now: datetime) -> DayCost:
@@ -119,37 +158,6 @@ def change_cap(settings: Settings, experiment_id: str, cap_usd: float | None) ->
         raise InputError(f"--cap must be US dollars from 0 to {MAX_CAP_USD:,}; got {cap_usd}.")
     choose_experiments(settings, experiment_id)
     set_cap(settings, experiment_id, cap_usd)
-
-
-def _experiment_cost(
-    experiment_id: str,
-    cap_nanousd: int | None,
-    scored: int,
-    rows: Iterable[SpendingRow],
-    cut_off: Mapping[tuple[str, str], int],
-) -> ExperimentCost:
-    by_model: dict[str, Spending] = defaultdict(Spending)
-    by_stage: dict[str, Spending] = defaultdict(Spending)
-    by_day: dict[str, Spending] = defaultdict(Spending)
-    total = Spending()
-    for row in rows:
-        one = _spending(row)
-        total = _sum(total, one)
-        for group, key in ((by_model, row.model_id), (by_stage, row.stage), (by_day, row.day)):
-            group[key] = _sum(group[key], one)
-    for (stage, model), count in cut_off.items():
-        one = Spending(cut_off=count)
-        total = _sum(total, one)
-        by_model[model], by_stage[stage] = _sum(by_model[model], one), _sum(by_stage[stage], one)
-    return ExperimentCost(
-        experiment_id,
-        cap_nanousd,
-        scored,
-        total,
-        dict(by_model),
-        dict(by_stage),
-        dict(sorted(by_day.items())),
-    )
 
 
 def _spending(row: SpendingRow) -> Spending:

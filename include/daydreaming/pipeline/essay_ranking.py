@@ -8,6 +8,7 @@ from statistics import fmean
 from typing import Any, Literal
 
 from daydreaming.analysis.disagreement import sd_over_judges
+from daydreaming.errors import InputError
 from daydreaming.pipeline.call import CellCall, open_calls
 from daydreaming.pipeline.outdated import outdated_ids
 from daydreaming.pipeline.rows import read_score
@@ -83,20 +84,41 @@ class Ranking:
     unscored: int
 
 
-def ranking_of_experiment(settings: Settings, experiment_id: str, order: Order) -> Ranking:
+def ranking_of_experiment(
+    settings: Settings, experiment_id: str, order: Order, concept: str | None = None
+) -> Ranking:
     """Rank the essays of an experiment, each verdict read as the experiment's tables read it.
 
+    Args:
+        settings: The deployment's settings.
+        experiment_id: Whose essays.
+        order: See ``rank``.
+        concept: Only essays whose combination holds it.
+
     Raises:
+        InputError: No combination of the experiment holds this concept.
         StoreError: Frozen inputs are gone, or a response is no UTF-8.
     """
     engine = engine_for(settings)
     planned = cells_of_experiment(engine, experiment_id, "evaluation")
     combinations = combinations_of_experiment(engine, experiment_id)
     concepts = {c.combo_id: c.concept_ids for c in combinations}
+    _check_concept(concept, experiment_id, concepts.values())
     generations = cells_of_experiment(engine, experiment_id, "generation")
     cells = {cell_id: cell for cell_id, (_, cell) in generations.items()}
     essays = [_essay(cell, concepts) for cell in cells.values()]
+    if concept is not None:
+        essays = [essay for essay in essays if concept in essay.concept_ids]
     return rank(essays, _verdicts(settings, experiment_id, planned), order)
+
+
+def _check_concept(concept: str | None, experiment_id: str, combinations: Iterable[Sequence[str]]) -> None:
+    known = sorted({concept_id for combination in combinations for concept_id in combination})
+    if concept is not None and concept not in known:
+        raise InputError(
+            f"No combination of experiment {experiment_id!r} holds the concept {concept!r}. "
+            f"Its concepts are: {', '.join(known) or 'none yet'}."
+        )
 
 
 def rank(essays: Iterable[Essay], verdicts: Sequence[Verdict], order: Order) -> Ranking:

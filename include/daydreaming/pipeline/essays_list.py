@@ -6,10 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeGuard
 
-from daydreaming.errors import StoreError
-from daydreaming.inputs.snapshot import Inputs
+from daydreaming.pipeline.concept_names import combination_labels, concept_names, names_by_concept
 from daydreaming.pipeline.experiments import choose_experiments
-from daydreaming.pipeline.frozen import frozen_inputs
+from daydreaming.pipeline.frozen import inputs_of_experiment
 from daydreaming.settings import Settings
 from daydreaming.store.database import engine_for
 from daydreaming.store.essay_queries import (
@@ -20,12 +19,11 @@ from daydreaming.store.essay_queries import (
     Order,
     Ranges,
     Sort,
-    read_concept_ids,
     read_essays,
     read_neighbours,
     read_ranges,
 )
-from daydreaming.store.plans import combinations_of_experiment, runs_of_experiment
+from daydreaming.store.plans import combinations_of_experiment
 
 _PERCENT = 100
 
@@ -118,32 +116,18 @@ def list_choices(settings: Settings, experiment_id: str) -> dict[str, tuple[Choi
     }
     replicates = max((one.params.get("generation_replicates") or 1 for one in inputs), default=1)
     found = {name: tuple(Choice(v, v) for v in dict.fromkeys(values)) for name, values in plain.items()}
-    names = _names(inputs)
+    names = names_by_concept(inputs)
     combinations = combinations_of_experiment(engine_for(settings), experiment_id)
-    texts = sorted((_joined(c.concept_ids, names), c.combo_id) for c in combinations)
-    found["combination"] = tuple(Choice(combo_id, text) for text, combo_id in texts)
+    used = {concept for combination in combinations for concept in combination.concept_ids}
+    found["concept"] = _by_text({concept: names.get(concept, concept) for concept in used})
+    found["combination"] = _by_text(combination_labels(combinations, names))
     found["generation_replicate"] = tuple(Choice(str(n), str(n)) for n in range(1, replicates + 1))
     return found
 
 
-def concept_names(settings: Settings, experiment_id: str, combo_ids: Iterable[str]) -> dict[str, str]:
-    """Names of the concepts of combinations, in one text each; IDs where a name cannot be read."""
-    names = _names(inputs_of_experiment(settings, experiment_id))
-    found = read_concept_ids(engine_for(settings), combo_ids)
-    return {combo_id: _joined(concept_ids, names) for combo_id, concept_ids in found.items()}
-
-
-def inputs_of_experiment(settings: Settings, experiment_id: str) -> list[Inputs]:
-    """What the runs of an experiment froze, the newest first; without copies that cannot be read."""
-    runs = runs_of_experiment(engine_for(settings), experiment_id)
-    found = []
-    for run in {run.inputs_digest: run for run in reversed(runs)}.values():
-        try:
-            found.append(frozen_inputs(settings.data_root, run))
-        except StoreError:
-            # `daydreaming verify` tells of it: the pages go without names.
-            continue
-    return found
+def _by_text(texts: Mapping[str, str]) -> tuple[Choice, ...]:
+    ordered = sorted((text, value) for value, text in texts.items())
+    return tuple(Choice(value, text) for text, value in ordered)
 
 
 def _listed(
@@ -166,11 +150,3 @@ def _in_points(row: EssayRow, ranges: Ranges) -> EssayRow:
     span = ranges.score_max - ranges.score_min
     mean = None if row.mean is None else ranges.score_min + row.mean * span
     return replace(row, mean=mean, sd=None if row.sd is None else row.sd * span)
-
-
-def _names(inputs: Iterable[Inputs]) -> dict[str, str]:
-    return {concept.concept_id: concept.name for one in inputs for concept in one.concepts}
-
-
-def _joined(concept_ids: Sequence[str], names: Mapping[str, str]) -> str:
-    return " + ".join(names.get(concept_id, concept_id) for concept_id in concept_ids)

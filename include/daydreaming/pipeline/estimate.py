@@ -30,7 +30,8 @@ class ModelEstimate:
     """Calls of one stage and model, and what the new ones take.
 
     Attributes:
-        answered: Planned calls that have an answer, which is reused.
+        answered: Planned calls that have an answer, which is reused, or stale.
+        stale: Of these, those that answer another request; what becomes of them says ``on_stale``.
         prompt_tokens: Expected, of all new calls together; ``completion_tokens`` likewise.
         tokens_each: Completion tokens expected of one answer.
         answers_seen: Of how many answers that is the mean; 0 where it is assumed.
@@ -51,6 +52,7 @@ class ModelEstimate:
     expected_nanousd: int | None
     worst_nanousd: int | None
     wall_time_s: float
+    stale: int = 0
 
     @property
     def new(self) -> int:
@@ -65,6 +67,9 @@ class Estimate:
     Attributes:
         wall_time_s: At the models' limits, without the models' own latency.
         limit_sources: Where limits of models that would be called are set.
+        conn_ids: Airflow connections of the models that would be called.
+        stale: Stored answers to other requests than this plan's.
+        on_stale: What becomes of them.
         approve_above_usd: Price above which a person is asked; None to ask nobody.
         caps: On what may be spent: the experiment's and the day's, where they are set.
         notes: What else a person should know.
@@ -80,6 +85,9 @@ class Estimate:
     caps: tuple[Cap, ...] = ()
     notes: tuple[str, ...] = ()
     limit_sources: tuple[str, ...] = ()
+    conn_ids: tuple[str, ...] = ()
+    stale: int = 0
+    on_stale: str = "fail"
 
     @property
     def new_calls(self) -> int:
@@ -128,9 +136,9 @@ class Estimate:
             "an unknown sum" if self.worst_nanousd is None else f"{usd_text(self.worst_nanousd)} US dollars"
         )
 
-    def lines(self) -> list[str]:
-        """The estimate as a person reads it."""
-        return estimate_lines(self)
+    def lines(self, width: int | None = None) -> list[str]:
+        """The estimate as a person reads it; its table without columns for which ``width`` has no room."""
+        return estimate_lines(self, width)
 
     def markdown(self) -> str:
         """The estimate for a person who is to approve it."""
@@ -208,6 +216,9 @@ def _estimate(
             *_batch_notes(calls.models),
         ),
         limits.sources,
+        tuple(dict.fromkeys(one.model.conn_id for one in calls.models if one.new)),
+        calls.stale,
+        params["on_stale"],
     )
 
 
@@ -239,6 +250,7 @@ def _model_estimate(
         None if price is None else call_nanousd(price, prompts, answers),
         None if price is None else _worst_nanousd(price, calls, max_tokens),
         starting_time_s(Load(stage, model, limits, calls.new, prompts + answers)),
+        calls.stale,
     )
 
 

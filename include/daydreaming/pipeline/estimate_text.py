@@ -24,24 +24,40 @@ _COLUMNS = (
 )
 #: Of the columns above.
 _TEXTS = (0, 1, 7)
+#: What a narrow terminal does without: prices' origin, then tokens.
+_LEFT_OUT_FIRST = (7, 3, 4)
 _UNKNOWN = "unknown"
+_ON_STALE = {
+    "fail": (
+        "these calls fail. Set on_stale to archive to keep the old answers aside and ask again, to reuse to "
+        "take them as they are, or give the changed template or model an ID of its own."
+    ),
+    "archive": "they are kept aside, and asked for again where no fitting answer is archived.",
+    "reuse": "they are taken as they are.",
+}
 _STOPPED = "Calls that may pass it are not sent, and fail."
 _UNITS_S = (("day", "days", 86_400), ("h", "h", 3_600), ("min", "min", 60), ("s", "s", 1))
 
 
-def estimate_lines(estimate: Estimate) -> list[str]:
-    """The estimate as a person reads it in a terminal or a log."""
+def estimate_lines(estimate: Estimate, width: int | None = None) -> list[str]:
+    """The estimate as a person reads it in a terminal or a log.
+
+    Args:
+        estimate: The estimate.
+        width: Columns of the terminal; None for no limit.
+    """
     lines = [
         f"{estimate.combinations:,} combinations",
         f"{estimate.generations:,} generations, {estimate.answered('generation'):,} answered already",
         f"{estimate.evaluations:,} evaluations, {estimate.answered('evaluation'):,} answered already",
     ]
     lines += [
-        f"  {m.stage} by {m.model}: {m.planned:,} planned, {m.answered:,} reused, {m.new:,} new"
+        f"  {m.stage} by {m.model}: {m.planned:,} planned, {_kept(estimate, m)}, {m.new:,} new"
         for m in estimate.models
     ]
+    lines += _stale(estimate)
     if estimate.new_calls:
-        lines += ["What the new calls are expected to take:", *_aligned([_COLUMNS, *_rows(estimate)])]
+        lines += ["What the new calls are expected to take:", *_fitted([_COLUMNS, *_rows(estimate)], width)]
     return [*lines, *_facts(estimate)]
 
 
@@ -54,7 +70,7 @@ def estimate_markdown(estimate: Estimate) -> str:
         _markdown_row(["---"] * len(_COLUMNS)),
         *map(_markdown_row, _rows(estimate)),
     ]
-    return "\n".join([*head, *table, "", *(f"- {fact}" for fact in _facts(estimate))])
+    return "\n".join([*head, *table, "", *(f"- {fact}" for fact in (*_stale(estimate), *_facts(estimate)))])
 
 
 def estimate_json(estimate: Estimate) -> dict[str, Any]:
@@ -66,11 +82,28 @@ def estimate_json(estimate: Estimate) -> dict[str, Any]:
         "generations_answered": estimate.answered("generation"),
         "evaluations_answered": estimate.answered("evaluation"),
         "new_calls": estimate.new_calls,
+        "stale": estimate.stale,
+        "on_stale": estimate.on_stale,
         "expected_usd": estimate.expected_usd,
         "worst_case_usd": estimate.worst_case_usd,
         "wall_time_s": estimate.wall_time_s,
         "models": [_model_json(model) for model in estimate.models],
     }
+
+
+def _kept(estimate: Estimate, m: ModelEstimate) -> str:
+    """What has an answer: reused, or of no use."""
+    if not m.stale or estimate.on_stale != "fail":
+        return f"{m.answered:,} reused"
+    return f"{m.answered - m.stale:,} reused, {m.stale:,} stale"
+
+
+def _stale(estimate: Estimate) -> list[str]:
+    if not estimate.stale:
+        return []
+    answers = "1 stored answer is" if estimate.stale == 1 else f"{estimate.stale:,} stored answers are"
+    why = f"{answers} stale: a prompt, model or parameter has changed since."
+    return [f"{why} on_stale is {estimate.on_stale}: {_ON_STALE[estimate.on_stale]}"]
 
 
 def no_price_text(estimate: Estimate) -> str:
@@ -112,7 +145,8 @@ def _rows(estimate: Estimate) -> list[tuple[str, ...]]:
 
 def _facts(estimate: Estimate) -> list[str]:
     if not estimate.new_calls:
-        return ["Price of the new calls: nothing, for all are answered", *estimate.notes]
+        why = "no call would be sent" if estimate.stale else "all are answered"
+        return [f"Price of the new calls: nothing, for {why}", *estimate.notes]
     price = f"{_usd(estimate.expected_nanousd)} US dollars expected, {_usd(estimate.worst_nanousd)} at worst"
     return [
         f"Price of the new calls: {price}{_why_unknown(estimate)}",
@@ -182,6 +216,7 @@ def _model_json(m: ModelEstimate) -> dict[str, Any]:
         "model": m.model,
         "planned": m.planned,
         "reused": m.answered,
+        "stale": m.stale,
         "new": m.new,
         "prompt_tokens": m.prompt_tokens,
         "completion_tokens": m.completion_tokens,
@@ -195,13 +230,22 @@ def _model_json(m: ModelEstimate) -> dict[str, Any]:
     }
 
 
-def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(len(row[i]) for row in rows) for i in range(len(_COLUMNS))]
+def _fitted(rows: Sequence[Sequence[str]], width: int | None) -> list[str]:
+    """The table; on a narrow terminal without the columns that matter least."""
+    for left_out in range(len(_LEFT_OUT_FIRST) + 1):
+        places = [i for i in range(len(_COLUMNS)) if i not in _LEFT_OUT_FIRST[:left_out]]
+        lines = _aligned(rows, places)
+        if width is None or max(map(len, lines)) <= width:
+            break
+    return lines
+
+
+def _aligned(rows: Sequence[Sequence[str]], places: Sequence[int]) -> list[str]:
+    widths = {i: max(len(row[i]) for row in rows) for i in places}
     return [
         "  "
         + "  ".join(
-            cell.ljust(width) if i in _TEXTS else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+            row[i].ljust(width) if i in _TEXTS else row[i].rjust(width) for i, width in widths.items()
         ).rstrip()
         for row in rows
     ]

@@ -8,8 +8,9 @@ from datetime import datetime
 
 from daydreaming.errors import StoreError
 from daydreaming.inputs.records import Stage
-from daydreaming.pipeline.essays_list import inputs_of_experiment
+from daydreaming.pipeline.concept_names import names_by_concept
 from daydreaming.pipeline.experiments import has_results
+from daydreaming.pipeline.frozen import inputs_of_experiment
 from daydreaming.pipeline.question import read_question
 from daydreaming.report.design import design_sentence
 from daydreaming.report.source import Design, Level
@@ -82,7 +83,7 @@ def planned_design(settings: Settings, experiment_id: str, crossings: Iterable[C
     listed = list(crossings)
     combinations = combinations_of_experiment(engine_for(settings), experiment_id)
     inputs = inputs_of_experiment(settings, experiment_id)
-    names = {c.concept_id: c.name for one in reversed(inputs) for c in one.concepts}
+    names = names_by_concept(inputs)
     used = sorted({concept for c in combinations for concept in c.concept_ids})
     return Design(
         concepts=[Level(concept, names.get(concept, concept)) for concept in used],

@@ -61,7 +61,7 @@ _WHY_OPEN: Final[Mapping[str, str]] = {
     "running": "not evaluated yet: the judge is being called",
     "waiting": "not evaluated yet: the call waits for its turn",
     "blocked": "not evaluated: no essay was found in the generator's answer",
-    "held": "not evaluated: planned in a dry run, or refused with its estimate",
+    "held": "not to be sent: planned in a dry run, refused, or its run failed before the first call",
 }
 
 
@@ -84,11 +84,16 @@ class Group:
 
 @dataclass(frozen=True)
 class Panel:
-    """A section of the report, in groups; files of its tables are relative to the data root."""
+    """A section of the report, in groups; files of its tables are relative to the data root.
+
+    Attributes:
+        scale: What its scores are on; '' where it has none.
+    """
 
     key: str
     title: str
     groups: Sequence[Group]
+    scale: str = ""
 
 
 @dataclass(frozen=True)
@@ -159,7 +164,7 @@ def _panel(section: Section, folder: str) -> Panel:
             groups[-1][1].append(replace(block, file=file))
         else:
             groups[-1][1].append(block)
-    return Panel(section.key, section.title, [Group(*group) for group in groups if any(group)])
+    return Panel(section.key, section.title, [Group(*group) for group in groups if any(group)], section.scale)
 
 
 def _told_once(blocks: Sequence[Block]) -> Iterator[Block]:
@@ -187,7 +192,7 @@ def _source(
         tables=tables,
         distributions=_distributions(counts),
         unscored=[*unread_reasons(engine, experiment_id), *_why_open(progress.groups)],
-        costs=costs_of(settings, experiment_id),
+        costs=costs_of(settings, experiment_id, progress.spending),
         calls=[
             Calls(m.stage, m.model, m.planned, m.answered, m.failed, m.planned - m.answered - m.failed)
             for m in progress.models

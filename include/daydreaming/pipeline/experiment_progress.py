@@ -13,14 +13,17 @@ from daydreaming.inputs.records import Stage
 from daydreaming.llm.price import to_usd
 from daydreaming.pipeline.expected_cost import expected_usd, spent_usd
 from daydreaming.pipeline.experiments import has_results
+from daydreaming.pipeline.kept_counts import open_groups, spending_of
 from daydreaming.pipeline.model_counts import ModelCounts, count_by_model, in_order
 from daydreaming.settings import Settings
 from daydreaming.store.database import engine_for
 from daydreaming.store.design_queries import Crossing, count_planned, read_crossings
 from daydreaming.store.experiments import read_experiments
 from daydreaming.store.ledger import experiment_scope, read_budget
-from daydreaming.store.open_cells import OpenGroup, Scope, count_open, moment_of
-from daydreaming.store.spending import SpendingRow, read_spending
+from daydreaming.store.open_cells import OpenGroup
+from daydreaming.store.overview_markers import read_markers
+from daydreaming.store.run_refusals import last_refusals
+from daydreaming.store.spending import SpendingRow
 from daydreaming.store.statistics import read_source
 
 if TYPE_CHECKING:
@@ -49,24 +52,28 @@ class ExperimentProgress:
         models: Generators, then judges, by ID.
         crossings: The plan that they are the sums of.
         groups: Open cells by what they have in common.
+        spending: The ledger that the sums below are of.
         spent_usd: So far; None where a call was made whose price nobody knows.
         expected_usd: When all is answered, at the mean price so far; None where that is unknown.
         reserved_usd: Worst case of the calls in flight.
         cap_usd: None for none.
         spent_by_stage: By stage; None where unknown.
         statistics: Names the scores that the tables of statistics were made of; None before the first.
+        refusal: Why its latest run sends nothing; None where it may.
     """
 
     experiment_id: str
     models: Sequence[ModelCalls]
     crossings: Sequence[Crossing]
     groups: Sequence[OpenGroup]
+    spending: Sequence[SpendingRow]
     spent_usd: float | None
     expected_usd: float | None
     reserved_usd: float
     cap_usd: float | None
     spent_by_stage: Mapping[Stage, float | None]
     statistics: str | None
+    refusal: str | None = None
 
     @property
     def is_live(self) -> bool:
@@ -102,9 +109,10 @@ def experiment_progress(settings: Settings, experiment_id: str, now: datetime) -
     """
     check_experiment(settings, experiment_id)
     engine = engine_for(settings)
+    marker = read_markers(engine, [experiment_id])[experiment_id]
     crossings = _kept_crossings(engine, experiment_id, count_planned(engine, experiment_id))
-    groups = count_open(engine, Scope(experiment_id), moment_of(settings, now))
-    spending = read_spending(engine, experiment_id)
+    groups = open_groups(settings, experiment_id, marker, now)
+    spending = spending_of(settings, experiment_id, marker)
     cap, reserved, _ = read_budget(engine, experiment_scope(experiment_id))
     models = _models(crossings, groups, spending)
     missing = {stage: sum(m.planned - m.answered for m in models if m.stage == stage) for stage in STAGES}
@@ -114,12 +122,14 @@ def experiment_progress(settings: Settings, experiment_id: str, now: datetime) -
         models,
         crossings,
         groups,
+        spending,
         spent_usd(spending),
         expected_usd(missing, spending),
         to_usd(reserved),
         None if cap is None else to_usd(cap),
         {stage: spent_usd(row for row in spending if row.stage == stage) for stage in STAGES},
         source["made_of"]["scores"][:_DIGEST_CHARS] if source else None,
+        last_refusals(engine, experiment_id).get(experiment_id),
     )
 
 

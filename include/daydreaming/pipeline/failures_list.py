@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -31,6 +31,7 @@ from daydreaming.store.open_cells import (
     moment_of,
     read_open,
 )
+from daydreaming.store.run_refusals import last_refusals
 from daydreaming.store.unread_answers import UnreadAnswer, count_unread, read_unread
 
 #: What to do about a failure, by the name of its class.
@@ -43,7 +44,7 @@ ADVICE: Final[Mapping[str, str]] = {
         "clear the run; a changed input needs a new run."
     ),
     BatchMemberError.__name__: (
-        "The batch had no answer to this call. Clear the run: it goes into another batch."
+        "The batch had no answer to this call. Clear the run: it is called alone, at the ordinary price."
     ),
     BatchError.__name__: ("A whole batch came to nothing. Read the log of its instance, then clear the run."),
     BudgetError.__name__: (
@@ -65,7 +66,18 @@ REASONS: Final[Mapping[State, str]] = {
         "No essay was found in its generation's answer, so there is nothing to judge. To ask for another "
         "essay, delete that response file and start a new run."
     ),
-    "held": "Planned in a dry run, or its estimate was refused: start a run that may call.",
+    "held": (
+        "Planned in a dry run, refused with its estimate, or its run failed before the first call: start a "
+        "run that may call."
+    ),
+}
+#: How a state is called where it is shown: everywhere the same.
+STATE_WORDS: Final[Mapping[State, str]] = {
+    "failed": "failed",
+    "running": "running",
+    "waiting": "waiting",
+    "blocked": "not possible",
+    "held": "not to be sent",
 }
 
 
@@ -91,8 +103,9 @@ class Missing:
 
     Attributes:
         total: How many the filter leaves, of all of ``by_state``.
-        errors: Why cells were given up, the most frequent first.
+        errors: Why cells were given up: causes, the most frequent first, before what only followed from them.
         failed_by_run: Runs with cells that were given up, and how many.
+        refusal: Why the latest run sends nothing; None where it may.
     """
 
     cells: Sequence[OpenCell]
@@ -100,6 +113,7 @@ class Missing:
     by_state: Mapping[State, int]
     errors: Sequence[ErrorKind]
     failed_by_run: Sequence[tuple[str, int]]
+    refusal: str | None = None
 
     @property
     def is_live(self) -> bool:
@@ -128,7 +142,8 @@ def read_missing(
     groups = count_open(engine, scope, moment)
     cells = read_open(engine, scope, moment, wanted, limit=size, offset=(page - 1) * size)
     total = sum(group.cells for group in groups if wanted.holds(group))
-    return missing_of(groups, cells, total)
+    refusal = last_refusals(engine, experiment_id).get(experiment_id)
+    return replace(missing_of(groups, cells, total), refusal=refusal)
 
 
 def first_failed(settings: Settings, experiment_id: str, now: datetime, count: int) -> list[OpenCell]:
@@ -161,9 +176,13 @@ def missing_of(groups: Sequence[OpenGroup], cells: Sequence[OpenCell], total: in
         cells,
         total,
         {state: count for state, count in states.items() if count},
-        sorted(kinds, key=lambda kind: (-kind.cells, kind.error_class, kind.stage)),
+        sorted(kinds, key=_causes_first),
         sorted(by_run.items(), key=lambda item: (-item[1], item[0])),
     )
+
+
+def _causes_first(kind: ErrorKind) -> tuple[bool, int, str, str]:
+    return kind.error_class == MissingResponseError.__name__, -kind.cells, kind.error_class, kind.stage
 
 
 def read_unreadable(

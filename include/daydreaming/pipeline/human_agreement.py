@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -14,7 +14,7 @@ from daydreaming.settings import Settings
 from daydreaming.store.database import engine_for
 from daydreaming.store.files import DataRoot
 from daydreaming.store.rating_queries import ratings_of_experiment, verdicts_on_rated
-from daydreaming.store.ratings import RatingRecord, stored_ratings
+from daydreaming.store.ratings import RatingRecord, read_rating_files
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -88,6 +88,10 @@ class LiveAgreement:
     raters: int
 
 
+def _say_nothing(warning: str) -> None:
+    """Where `daydreaming verify` names the file in another way."""
+
+
 def live(settings: Settings, experiment_id: str) -> LiveAgreement:
     """The table as it would be written now, from the results database.
 
@@ -111,15 +115,26 @@ def live(settings: Settings, experiment_id: str) -> LiveAgreement:
     return LiveAgreement(rows, len(ratings), len(essays), len({rating.rater for rating in ratings}))
 
 
-def ratings_of(settings: Settings, scores: pd.DataFrame) -> tuple[RatingRecord, ...]:
+def ratings_of(
+    settings: Settings, scores: pd.DataFrame, warn: Callable[[str], None] = _say_nothing
+) -> tuple[RatingRecord, ...]:
     """The ratings that count for the essays and rubrics of a table of scores, from their files.
 
-    A rating that is older than the answer of its generation is of an earlier essay, and is left out.
+    A rating that is older than the answer of its generation is of an earlier essay, and is left out. So is
+    one whose file cannot be read: whose essay it is of, nobody can tell, and the tables must not wait for it.
+
+    Args:
+        settings: The deployment's settings.
+        scores: Of an experiment.
+        warn: Is told of each file that cannot be read.
 
     Raises:
-        StoreError: A rating's file or a record cannot be read.
+        StoreError: A record cannot be read.
     """
-    stored = stored_ratings(settings.data_root)
+    found = read_rating_files(settings.data_root)
+    for path, problem in found.problems.items():
+        warn(f"{path}: left out of {TABLE}: {problem}")
+    stored = found.ratings
     if not stored:
         return ()
     wanted = set(zip(scores["generation_task_id"], scores["evaluation_template"], strict=True))

@@ -58,7 +58,9 @@ def import_legacy(
     ours = read_our_tables(settings.inputs_root)
     folder = read_legacy(root)
     survey = Survey(
-        CellFinder(folder, ours.names), DataRoot(settings.data_root), known_combinations(settings)
+        CellFinder(folder, ours.names),
+        DataRoot(settings.data_root, settings.results_conn),
+        known_combinations(settings),
     )
     survey.look()
     parsers = choose_parsers(survey, ours)

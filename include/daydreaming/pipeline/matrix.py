@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -10,7 +9,8 @@ from typing import Final, Literal, TypeVar, get_args
 
 from daydreaming.design.combinations import Combination
 from daydreaming.llm.price import to_usd
-from daydreaming.pipeline.essays_list import inputs_of_experiment
+from daydreaming.pipeline.concept_names import combination_labels, names_by_concept
+from daydreaming.pipeline.frozen import inputs_of_experiment
 from daydreaming.settings import Settings
 from daydreaming.store.database import engine_for
 from daydreaming.store.matrix_queries import (
@@ -79,6 +79,7 @@ class Matrix:
         row_totals: Over all columns, also those that are not shown, by key; ``column_totals`` likewise.
         scale: The one scale of all points; None in other units.
         unpriced: Attempts whose price nobody knows; they are not in the sums.
+        total: Over all rows and columns.
     """
 
     rows_by: Axis
@@ -93,6 +94,7 @@ class Matrix:
     all_columns: int
     scale: tuple[float, float] | None = None
     unpriced: int = 0
+    total: MatrixCell | None = None
 
     @property
     def values(self) -> list[float]:
@@ -151,6 +153,7 @@ def matrix(
         len(columns),
         found.scale,
         found.unpriced,
+        found.cell(_sum(found.sums.values())) if found.sums else None,
     )
 
 
@@ -213,6 +216,11 @@ def _added(sums: Iterable[tuple[Key, _Sum]]) -> dict[Key, _Sum]:
     return added
 
 
+def _sum(sums: Iterable[_Sum]) -> _Sum:
+    listed = list(sums)
+    return _Sum(sum(one.n for one in listed), sum(one.amount for one in listed))
+
+
 def _levels(
     settings: Settings,
     experiment_id: str,
@@ -232,23 +240,11 @@ def _levels(
     return _ordered((Level(key, labels.get(key, key)) for key in keys), totals)
 
 
-def combination_labels(combinations: Iterable[Combination], names: Mapping[str, str]) -> dict[str, str]:
-    """Concepts by ``combo_id``; with the description level where that alone tells two apart."""
-    listed = list(combinations)
-    labels = [" + ".join(names.get(i, i) for i in c.concept_ids) for c in listed]
-    times = Counter(labels)
-    return {
-        c.combo_id: label if times[label] == 1 else f"{label} ({c.description_level})"
-        for c, label in zip(listed, labels, strict=True)
-    }
-
-
 def _concept_names(settings: Settings, experiment_id: str, axes: Collection[Axis]) -> dict[str, str]:
-    """Names by ID, those of the latest run first; none where no axis needs them."""
+    """Names by concept ID; none where no axis needs them."""
     if not {"combination", "concept"} & set(axes):
         return {}
-    inputs = inputs_of_experiment(settings, experiment_id)
-    return {concept.concept_id: concept.name for one in reversed(inputs) for concept in one.concepts}
+    return names_by_concept(inputs_of_experiment(settings, experiment_id))
 
 
 def _ordered(levels: Iterable[Level], totals: Mapping[str, MatrixCell]) -> list[Level]:

@@ -226,7 +226,7 @@ def _error_lines(failures: Sequence[RunFailure]) -> list[str]:
         for (stage, model, error_class, message), count in list(kinds.items())[:_ERRORS]
     ]
     if len(kinds) > _ERRORS:
-        lines.append(f"- and {len(kinds) - _ERRORS:,} other kinds of failure: see errors.csv")
+        lines.append(f"- and {len(kinds) - _ERRORS:,} other kinds of failure: see failures.csv")
     return ["First errors:", *lines] if lines else []
 
 

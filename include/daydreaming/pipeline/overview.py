@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from daydreaming.errors import InputError
 from daydreaming.inputs.records import Stage
 from daydreaming.pipeline.expected_cost import expected_usd, spent_usd
 from daydreaming.pipeline.experiments import has_results
+from daydreaming.pipeline.kept_counts import open_groups, planned_cells, scores_of, spending_of
 from daydreaming.settings import Settings
 from daydreaming.store.database import engine_for
 from daydreaming.store.experiments import read_experiments
-from daydreaming.store.open_cells import OpenGroup, Scope, count_open, moment_of
-from daydreaming.store.overview_queries import (
-    CellCounts,
-    MeanScore,
-    count_cells,
-    experiments_with_stale_answers,
-    mean_scores,
-)
-from daydreaming.store.spending import SpendingRow, read_spending
+from daydreaming.store.open_cells import OpenGroup
+from daydreaming.store.overview_markers import Marker, read_markers
+from daydreaming.store.overview_queries import CellCounts, MeanScore
+from daydreaming.store.run_refusals import last_refusals
 
 _STAGES: tuple[Stage, ...] = ("generation", "evaluation")
 
@@ -33,7 +28,8 @@ class StageCounts:
 
     Attributes:
         failed: Given up, or without an essay to judge.
-        waiting: Not tried yet, tried again later, or held back by a person or a dry run.
+        waiting: Not tried yet, or tried again later.
+        held: Not to be sent: planned in a dry run, refused, or of a run that failed before its first call.
     """
 
     stage: Stage
@@ -41,11 +37,12 @@ class StageCounts:
     running: int = 0
     failed: int = 0
     waiting: int = 0
+    held: int = 0
 
     @property
     def answered(self) -> int:
         """Answered by an answer that the experiment may use."""
-        return self.planned - self.running - self.failed - self.waiting
+        return self.planned - self.running - self.failed - self.waiting - self.held
 
 
 @dataclass(frozen=True)
@@ -59,6 +56,7 @@ class Overview:
         score: Mean of its scores; None before the first.
         created_by: Airflow user; None for a schedule.
         last_at: End of its latest answer.
+        refusal: Why its latest run sends nothing; None where it may.
     """
 
     experiment_id: str
@@ -69,6 +67,7 @@ class Overview:
     expected_usd: float | None
     score: MeanScore | None
     last_at: datetime | None
+    refusal: str | None = None
 
     @property
     def generation(self) -> StageCounts | None:
@@ -98,59 +97,42 @@ class Overview:
 
 def overviews(settings: Settings, now: datetime) -> list[Overview]:
     """All experiments, newest first."""
-    return _read(settings, now, None)
-
-
-def overview(settings: Settings, experiment_id: str, now: datetime) -> Overview:
-    """One experiment.
-
-    Raises:
-        InputError: Nobody has started it.
-    """
-    found = _read(settings, now, experiment_id)
-    if not found:
-        raise InputError(f"Unknown experiment ID {experiment_id!r}. The list shows those that were run.")
-    return found[0]
-
-
-def _read(settings: Settings, now: datetime, experiment_id: str | None) -> list[Overview]:
     if not has_results(settings):
         return []
     engine = engine_for(settings)
-    rows = [r for r in read_experiments(engine) if experiment_id in (None, r["experiment_id"])]
-    counts = {(c.experiment_id, c.stage): c for c in count_cells(engine, experiment_id)}
-    stale = experiments_with_stale_answers(engine)
-    scores, spending = mean_scores(engine, experiment_id), read_spending(engine, experiment_id)
-    found = []
-    for row in sorted(rows, key=lambda row: (row["created_at"], row["experiment_id"]), reverse=True):
-        name = row["experiment_id"]
-        planned = [counts[name, stage] for stage in _STAGES if (name, stage) in counts]
-        # To tell where each cell stands takes longer than to see that all have answers.
-        is_open = name in stale or any(stage.answered < stage.planned for stage in planned)
-        groups = count_open(engine, Scope(name), moment_of(settings, now)) if is_open else []
-        mine = [one for one in spending if one.experiment_id == name]
-        found.append(_overview(row, planned, groups, mine, scores.get(name)))
-    return found
+    rows = sorted(
+        read_experiments(engine), key=lambda row: (row["created_at"], row["experiment_id"]), reverse=True
+    )
+    refusals = last_refusals(engine)
+    names = [row["experiment_id"] for row in rows]
+    markers = read_markers(engine, names)
+    return [
+        _overview(settings, row, markers[name], refusals.get(name), now)
+        for name, row in zip(names, rows, strict=True)
+    ]
 
 
 def _overview(
-    row: Mapping[str, Any],
-    planned: Sequence[CellCounts],
-    groups: Iterable[OpenGroup],
-    spending: Sequence[SpendingRow],
-    score: MeanScore | None,
+    settings: Settings, row: Mapping[str, Any], marker: Marker, refusal: str | None, now: datetime
 ) -> Overview:
-    listed = list(groups)
-    stages = tuple(_stage(counts, [g for g in listed if g.stage == counts.stage]) for counts in planned)
+    name = row["experiment_id"]
+    planned = planned_cells(settings, name, marker)
+    # To tell where each cell stands takes longer than to see that all have answers.
+    is_open = marker.has_refused or any(stage.answered < stage.planned for stage in planned)
+    groups = open_groups(settings, name, marker, now) if is_open else ()
+    spending = spending_of(settings, name, marker)
+    by_stage = sorted(planned, key=lambda counts: _STAGES.index(counts.stage))
+    stages = tuple(_stage(counts, [g for g in groups if g.stage == counts.stage]) for counts in by_stage)
     return Overview(
-        row["experiment_id"],
+        name,
         row["created_at"],
         row["created_by"],
         stages,
         spent_usd(spending),
         expected_usd({stage.stage: stage.planned - stage.answered for stage in stages}, spending),
-        score,
+        scores_of(settings, name, marker),
         max((counts.last_at for counts in planned if counts.last_at), default=None),
+        refusal,
     )
 
 
@@ -159,5 +141,10 @@ def _stage(counts: CellCounts, groups: Sequence[OpenGroup]) -> StageCounts:
         return sum(group.cells for group in groups if group.state in states)
 
     return StageCounts(
-        counts.stage, counts.planned, cells("running"), cells("failed", "blocked"), cells("waiting", "held")
+        counts.stage,
+        counts.planned,
+        cells("running"),
+        cells("failed", "blocked"),
+        cells("waiting"),
+        cells("held"),
     )

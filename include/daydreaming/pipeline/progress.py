@@ -6,7 +6,7 @@ second or two, also while Airflow is down.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -60,10 +60,11 @@ class Progress:
         experiment_id: None where the run is not known to the database yet.
         models: Generators, then judges, by ID.
         is_planning: Whether a run has begun and its plan is not written yet.
-        refusals: Why runs may send nothing.
+        refusals: Why the latest run, or a shard of it, sends nothing.
         is_dry: Whether every run is a dry one.
         eta_s: Seconds until all is answered; None where nothing tells.
         last_at: When the latest answer came; None before the first.
+        may_ask: Whether a run has a threshold above which a person is to approve its estimate.
     """
 
     experiment_id: str | None
@@ -73,6 +74,7 @@ class Progress:
     is_dry: bool = False
     eta_s: float | None = None
     last_at: datetime | None = None
+    may_ask: bool = False
 
     def total(self, name: str) -> int:
         """A count (``answered``, ``unanswered``, …) over all stages and models."""
@@ -135,11 +137,20 @@ class ProgressReader:
             experiment_id,
             tuple(replace(m, eta_s=left.by_model[m.stage, m.model]) for m in models),
             is_planning=any(_is_planning(run, stages, now) for run in runs),
-            refusals=tuple(dict.fromkeys(run.refusal for run in runs if run.refusal)),
+            refusals=_refusals(runs),
             is_dry=all(run.record.params.get("dry_run") for run in runs),
             eta_s=left.total_s,
             last_at=last_landed_at(engine, run_ids),
+            may_ask=any(run.record.params.get("approve_above_usd") is not None for run in runs),
         )
+
+
+def _refusals(runs: Sequence[WatchedRun]) -> tuple[str, ...]:
+    """Of the latest run that was triggered, and of its shards: what an earlier one met is over."""
+    triggered = [run.record.run_id for run in runs if not run.record.is_shard_of_another]
+    latest = triggered[-1] if triggered else runs[-1].record.run_id
+    family = (run for run in runs if latest in (run.record.run_id, run.record.parent_run_id))
+    return tuple(dict.fromkeys(run.refusal for run in family if run.refusal))
 
 
 def _is_planning(run: WatchedRun, stages: Collection[tuple[str, str]], now: datetime) -> bool:

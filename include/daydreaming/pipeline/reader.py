@@ -10,6 +10,7 @@ from daydreaming.errors import EssayParseError, InputError, StoreError
 from daydreaming.inputs.snapshot import Inputs
 from daydreaming.parsing.essay import parse_essay
 from daydreaming.pipeline.cell_states import CellState, cell_states
+from daydreaming.pipeline.concept_names import joined_names
 from daydreaming.pipeline.experiments import choose_experiments
 from daydreaming.pipeline.frozen import frozen_inputs
 from daydreaming.pipeline.shown_prompts import ShownPrompt, shown_prompt
@@ -60,7 +61,8 @@ class Essay:
     @property
     def concept_names(self) -> str:
         """All of them in one line."""
-        return " + ".join(concept.name for concept in self.concepts)
+        names = {concept.concept_id: concept.name for concept in self.concepts}
+        return joined_names(names, names)
 
 
 def open_essay(settings: Settings, experiment_id: str, generation_task_id: str, now: datetime) -> Essay:

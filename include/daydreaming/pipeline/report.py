@@ -10,6 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from daydreaming.errors import StoreError
+from daydreaming.pipeline.human_agreement import TABLE as AGREEMENT
 from daydreaming.pipeline.question import read_question, settle_question
 from daydreaming.pipeline.report_answers import AnswerRows, stored_answers, sum_answers
 from daydreaming.pipeline.report_costs import costs_of
@@ -35,7 +36,7 @@ class ReportTables:
 
     Attributes:
         scores: Text of ``parsed_scores.csv``.
-        statistics: Rows of the tables that are made of it, by name.
+        statistics: Rows of the tables that are made of it, by name; with that of people's ratings, if any.
         hashes: SHA-256 of the CSV files of these tables, by name.
         answers: Rows of the answers that serve the experiment.
         made_with: Versions of what the tables were calculated with.
@@ -133,10 +134,11 @@ def _stored_tables(settings: Settings, experiment_id: str) -> ReportTables:
             f"{path}: missing, and the report is made of it. Clear parse_scores of the experiment's last run."
         ) from error
     engine = engine_for(settings)
-    rows = {name: read_statistics(engine, experiment_id, name) for name in ANALYSES}
+    names = (*ANALYSES, AGREEMENT)
+    rows = {name: read_statistics(engine, experiment_id, name) for name in names}
     source = read_source(engine, experiment_id)
     files = source["files"] if source else {}
-    hashes = {name: files[name] for name in ANALYSES if name in files}
+    hashes = {name: files[name] for name in names if name in files}
     return ReportTables(scores, rows, hashes, stored_answers(settings, experiment_id), made_with())
 
 

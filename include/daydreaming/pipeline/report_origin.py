@@ -123,7 +123,7 @@ def _templates(
 def _template_level(name: str, template: Template | None, scale: str) -> Level:
     if template is None:
         return Level(name, name, scale)
-    told = [template.description, f"read by {scale or template.parser}"]
+    told = [template.description.rstrip(". "), f"read by {scale or template.parser}"]
     return Level(name, template.template_name or name, "; ".join(filter(None, told)))
 
 

@@ -64,11 +64,10 @@ def complete_run(settings: Settings, run_id: str) -> str:
         StoreError: Nothing was planned, the estimate was refused, or more than ``max_failed_fraction``
             of the calls have no answer.
     """
+    if refusal := read_refusal(engine_for(settings), run_id):
+        raise StoreError(refusal)
     if not is_planned(settings, run_id):
         raise StoreError("Nothing was planned: see the log of the first task of this run that failed.")
-    engine = engine_for(settings)
-    if refusal := read_refusal(engine, run_id):
-        raise StoreError(refusal)
     run = _run(settings, run_id)
     if writes_tables(settings, run_id):
         write_all_tables(settings, run.experiment_id)

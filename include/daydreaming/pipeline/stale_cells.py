@@ -1,8 +1,9 @@
-"""Stored answers that a run with ``on_stale: archive`` would put aside and ask for again."""
+"""Stored answers to other requests than those that would be sent now, and what becomes of them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from daydreaming.design.cells import Evaluation, Generation
 from daydreaming.design.combinations import Combination
@@ -13,15 +14,28 @@ from daydreaming.settings import Settings
 from daydreaming.store.plans import PlannedCell, RunRecord
 
 
-def cells_to_replace(
+@dataclass(frozen=True)
+class StaleCells:
+    """IDs of answered cells whose answer is to another request, as ``on_stale`` deals with them.
+
+    Attributes:
+        ids: All of them.
+        replaced: Those that would be called again: with ``archive``, where no fitting answer is archived.
+    """
+
+    ids: frozenset[str] = frozenset()
+    replaced: frozenset[str] = frozenset()
+
+
+def find_stale(
     settings: Settings,
     inputs: Inputs,
     combinations: Sequence[Combination],
     generations: Sequence[Generation],
     evaluations: Iterable[Evaluation],
     answered: Mapping[str, set[str]],
-) -> set[str]:
-    """IDs of answered cells that would be called again; renders the prompt of each that is answered.
+) -> StaleCells:
+    """Compare each stored answer with what would be sent now: renders the prompt of each cell that has one.
 
     Args:
         settings: The deployment's settings.
@@ -32,26 +46,31 @@ def cells_to_replace(
         answered: IDs of stored responses by stage.
     """
     experiment_id = str(inputs.params.get("experiment_id") or inputs.params.get("experiment") or "")
-    run = RunRecord("", experiment_id, inputs.digest, "", inputs.params)
+    # Those that are taken as they are (``reuse``) are stale all the same.
+    strict = replace(inputs, params={**inputs.params, "on_stale": "fail"})
+    run = RunRecord("", experiment_id, inputs.digest, "", strict.params)
     concepts = {combination.combo_id: combination.concept_ids for combination in combinations}
-    return {
-        cell.cell_id
+    stale = [
+        call
         for cell in _cells(generations, evaluations)
         if cell.cell_id in answered[cell.stage]
         and (cell.stage == "evaluation" or combinations)
-        and _is_replaced(CellCall(settings, run, inputs, cell, concepts.get(cell.combo_id, ())))
-    }
+        and is_outdated(call := CellCall(settings, run, strict, cell, concepts.get(cell.combo_id, ())))
+    ]
+    is_archived = inputs.params["on_stale"] == "archive"
+    replaced = [call for call in stale if is_archived and not _is_restored(call)]
+    return StaleCells(
+        frozenset(call.cell.cell_id for call in stale), frozenset(call.cell.cell_id for call in replaced)
+    )
 
 
-def _is_replaced(call: CellCall) -> bool:
-    if not is_outdated(call):
-        return False
+def _is_restored(call: CellCall) -> bool:
     try:
         wanted = build_request(call).request_hash
     except StaleResponseError:
         # Its essay will be another one.
-        return True
-    return not call.files.archived(call.stage, call.cell.cell_id, wanted).exists()
+        return False
+    return call.files.archived(call.stage, call.cell.cell_id, wanted).exists()
 
 
 def _cells(generations: Sequence[Generation], evaluations: Iterable[Evaluation]) -> Iterator[PlannedCell]:

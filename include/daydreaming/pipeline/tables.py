@@ -6,6 +6,7 @@ Each function that writes holds the tables from reading to writing; see ``table_
 from __future__ import annotations
 
 import hashlib
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from daydreaming.store.ratings import RatingRecord
 
+log = logging.getLogger(__name__)
 _ERROR_COLUMNS = (
     "cell_id",
     "stage",
@@ -91,7 +93,7 @@ def write_summaries(
 
     text = csv_text(scores)
     with table_turn(settings, experiment_id):
-        ratings = ratings_of(settings, scores)
+        ratings = ratings_of(settings, scores, log.warning)
         source = _source(text, ratings)
         known = read_source(engine_for(settings), experiment_id)
         if known and known["made_of"] == source and _are_there(settings, experiment_id, known["files"]):
@@ -118,7 +120,7 @@ def store_statistics(settings: Settings, experiment_id: str, rows: ExperimentRow
     from daydreaming.analysis.export import csv_text
 
     scores = score_table(settings, experiment_id, rows or refresh_rows(settings, experiment_id))
-    text, ratings = csv_text(scores), ratings_of(settings, scores)
+    text, ratings = csv_text(scores), ratings_of(settings, scores, log.warning)
     tables = {**statistics_of(text), **agreement_tables(text, ratings)}
     texts = {name: csv_text(table) for name, table in tables.items()}
     _store(settings, experiment_id, _source(text, ratings), tables, texts)

@@ -14,7 +14,7 @@ from daydreaming.pipeline.experiments import choose_experiments, has_results
 from daydreaming.pipeline.refresh import ExperimentRows
 from daydreaming.pipeline.shared_cells import SharedCells, find_shared_cells
 from daydreaming.pipeline.verify_answers import SeenAnswers, StageAnswers, check_answers
-from daydreaming.pipeline.verify_files import check_files, count_files
+from daydreaming.pipeline.verify_files import check_files, check_ratings, count_files
 from daydreaming.pipeline.verify_findings import Finding, Kind, Report
 from daydreaming.pipeline.verify_rows import check_members, check_readings
 from daydreaming.pipeline.verify_runs import check_runs, read_frozen_inputs
@@ -85,6 +85,7 @@ def _check_root(settings: Settings, report: Report, progress: Progress) -> Itera
     )
     report.checked["files"] += count_files(files)
     yield from check_files(files, planned, rows)
+    yield from check_ratings(files)
     progress.advance()
     if known:
         yield from _counted(check_cross_tables(settings), report)

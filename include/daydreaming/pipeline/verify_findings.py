@@ -29,6 +29,8 @@ class Kind(StrEnum):
     STALE_RESPONSE = "stale_response"
     UNSCORED = "unscored"
     # From here on: worth knowing.
+    OUTDATED = "outdated"
+    REPORT_MISSING = "report_missing"
     SHORT_DUPLICATE = "short_duplicate"
     ESSAY_NOT_FOUND = "essay_not_found"
     OTHER_MODEL = "other_model"
@@ -39,6 +41,8 @@ class Kind(StrEnum):
 
 INFORMATION = frozenset(
     {
+        Kind.OUTDATED,
+        Kind.REPORT_MISSING,
         Kind.SHORT_DUPLICATE,
         Kind.ESSAY_NOT_FOUND,
         Kind.OTHER_MODEL,

@@ -36,12 +36,17 @@ def check_report(
         experiment_id: Whose report.
         rows: Derived from the files.
         scores: What ``parsed_scores.csv`` must hold.
-        statistics: The tables that are made of it.
+        statistics: The tables that are made of it; with people's ratings, where there are any.
     """
     from daydreaming.analysis.export import csv_text, frame_rows
 
     path = report_file(settings, experiment_id)
-    found = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+    subject = DataRoot(settings.data_root).relative(path)
+    if not path.exists():
+        # Tables of before there were reports are none the worse for it.
+        detail = "not written since there are reports, or deleted; make it: daydreaming report {}"
+        return Finding(Kind.REPORT_MISSING, subject, detail.format(experiment_id), experiment_id)
+    found = path.read_text(encoding="utf-8", errors="replace")
     hashes = {
         name: hashlib.sha256(csv_text(table).encode()).hexdigest() for name, table in statistics.items()
     }
@@ -53,10 +58,9 @@ def check_report(
         made_with_of(found) or made_with(),
     )
     wanted = report_text(settings, experiment_id, tables)
-    if path.exists() and path.read_bytes() == wanted.encode():
+    if path.read_bytes() == wanted.encode():
         return None
-    detail = first_line_difference(found, wanted) if path.exists() else "is missing"
-    return Finding(Kind.TABLE_DIFFERS, DataRoot(settings.data_root).relative(path), detail, experiment_id)
+    return Finding(Kind.TABLE_DIFFERS, subject, first_line_difference(found, wanted), experiment_id)
 
 
 def first_line_difference(found: str, wanted: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,6 +35,7 @@ from daydreaming.pipeline.tables import (
     statistics_of,
 )
 from daydreaming.pipeline.verify_findings import Finding, Kind
+from daydreaming.pipeline.verify_outdated import written_before
 from daydreaming.pipeline.verify_report import check_report
 from daydreaming.settings import Settings
 from daydreaming.store.database import engine_for
@@ -60,22 +61,33 @@ def check_tables(settings: Settings, experiment_id: str, rows: ExperimentRows) -
     Yields:
         For each table what is wrong with it, or None.
     """
-    from daydreaming.analysis.export import csv_text, frame_rows
+    from daydreaming.analysis.export import csv_text
 
-    yield from _check_plan(settings, experiment_id, rows)
+    if rows.calls["generation"] or rows.calls["evaluation"]:  # else no plan was written
+        yield from _check_plan(settings, experiment_id, rows)
     scores = score_table(settings, experiment_id, rows)
     text = csv_text(scores)
+    written = written_before(settings, experiment_id, text)
+    yield from map(written.judge, _check_scores(settings, experiment_id, rows, scores, text))
+
+
+def _check_scores(
+    settings: Settings, experiment_id: str, rows: ExperimentRows, scores: pd.DataFrame, text: str
+) -> Iterator[Finding | None]:
+    from daydreaming.analysis.export import csv_text, frame_rows
+
     yield _compare(settings, scores_file(settings, experiment_id), text.encode(), experiment_id)
     statistics = statistics_of(text)
     for name, table in statistics.items():
         file = statistics_file(settings, experiment_id, name)
         yield _compare(settings, file, csv_text(table).encode(), experiment_id)
         yield _compare_stored(settings, experiment_id, name, frame_rows(table))
-    yield from _check_agreement(settings, experiment_id, scores, text)
+    agreement = agreement_tables(text, ratings_of(settings, scores))
+    yield from _check_agreement(settings, experiment_id, agreement)
     errors, _ = errors_text(settings, experiment_id)
     yield _compare(settings, errors_file(settings, experiment_id), errors.encode(), experiment_id)
     yield from _check_ledger(settings, experiment_id)
-    yield check_report(settings, experiment_id, rows, text, statistics)
+    yield check_report(settings, experiment_id, rows, text, {**statistics, **agreement})
 
 
 def check_cross_tables(settings: Settings) -> Iterator[Finding | None]:
@@ -89,16 +101,11 @@ def check_cross_tables(settings: Settings) -> Iterator[Finding | None]:
 
 
 def _check_agreement(
-    settings: Settings, experiment_id: str, scores: pd.DataFrame, text: str
+    settings: Settings, experiment_id: str, tables: Mapping[str, pd.DataFrame]
 ) -> Iterator[Finding | None]:
     from daydreaming.analysis.export import csv_text, frame_rows
 
     file = statistics_file(settings, experiment_id, AGREEMENT)
-    try:
-        tables = agreement_tables(text, ratings_of(settings, scores))
-    except StoreError as error:
-        yield Finding(Kind.UNREADABLE, "04_evaluation/ratings", str(error), experiment_id)
-        return
     for name, table in tables.items():
         yield _compare(settings, file, csv_text(table).encode(), experiment_id)
         yield _compare_stored(settings, experiment_id, name, frame_rows(table))

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Literal
 
 from markupsafe import Markup
 
 from daydreaming.charts.labels import MISSING, fixed
+from daydreaming.charts.widths import both_widths
 
 ROWS: Final = 50
 """A table with more than twice as many rows shows so many of its first and so many of its last."""
+
+RESCALED: Final = "on 0–10, rescaled"
+"""The scale of all statistics: each rubric's own range is stretched to it."""
 
 Tone = Literal["text", "note", "waiting"]
 
@@ -133,12 +137,14 @@ class Section:
     Attributes:
         key: Its anchor.
         starts_page: Whether it begins a new page in print.
+        scale: What its scores are on; '' where it has none.
     """
 
     key: str
     title: str
     blocks: Sequence[Block]
     starts_page: bool = False
+    scale: str = ""
 
 
 def table(
@@ -165,10 +171,18 @@ def table(
     return Table(caption, columns, cells[:most], gap, cells[-most:], file)
 
 
+def drawn(draw: Callable[..., Markup], *data: Any, caption: str = "", **named: Any) -> Figure:
+    """A figure in both widths; ``draw`` is a function of ``charts``, the rest what it takes."""
+    return Figure(both_widths(draw, *data, **named), caption)
+
+
 def with_interval(row: Mapping[str, Any], name: str = "value", decimals: int = 2) -> str:
-    """An estimate with its interval: ``6.21 (5.90 to 6.48)``; a dash where there is none."""
+    """An estimate with its interval: ``6.21 (5.90 to 6.48)``; a dash where there is none.
+
+    An interval of no width came from nothing that varied, and is not shown.
+    """
     value, low, high = (row.get(key) for key in (name, "ci_low", "ci_high"))
-    if value is None or low is None or high is None:
+    if value is None or low is None or high is None or low == high:
         return fixed(value, decimals)
     return f"{fixed(value, decimals)} ({fixed(low, decimals)} to {fixed(high, decimals)})"
 

@@ -11,11 +11,11 @@ from daydreaming.report.blocks import (
     Cell,
     Column,
     Facts,
-    Figure,
     Paragraph,
     Section,
     Table,
     count,
+    drawn,
     table,
 )
 from daydreaming.report.source import Costs, Money, Source
@@ -63,15 +63,17 @@ def _chart(costs: Costs) -> list[Block]:
     if not spent[0][1].spent_nanousd:
         return [Paragraph("Every model that was called is free.", "note")]
     shown = spent[:_MOST_BARS]
-    chart = bars(
+    left = len(spent) - len(shown)
+    caption = f"The {_MOST_BARS} dearest models; {left} more in the table." if left else ""
+    figure = drawn(
+        bars,
         [Bar(model, to_usd(money.spent_nanousd)) for model, money in shown],
         title="Money spent by model",
         unit="US dollars",
         label=lambda usd: usd_text(to_nanousd(usd)),
+        caption=caption,
     )
-    left = len(spent) - len(shown)
-    caption = f"The {_MOST_BARS} dearest models; {left} more in the table." if left else ""
-    return [Figure(chart, caption)]
+    return [figure]
 
 
 def _table(caption: str, what: str, groups: Mapping[str, Money]) -> Table:

@@ -45,13 +45,14 @@ def design_section(source: Source) -> Section:
         waiting = Paragraph("Nothing is planned yet: this waits for the first run.", "waiting")
         return Section("design", "Design", [waiting])
     factors = {
-        "Concepts": design.concepts,
         "Generation templates": design.generation_templates,
         "Generators": design.generation_models,
         "Rubrics (evaluation templates)": design.evaluation_templates,
         "Judges": design.evaluation_models,
     }
-    blocks: list[Block] = [Facts([(name, ", ".join(_names(levels))) for name, levels in factors.items()])]
+    # By ID, as tables and pages name them; what an ID is called stands in the tables below.
+    levels = [(name, _ids(levels)) for name, levels in factors.items()]
+    blocks: list[Block] = [Facts([("Concepts", ", ".join(c.name for c in design.concepts)), *levels])]
     blocks += _levels(design)
     columns = [Column("combination", "code"), Column("concepts", "note")]
     rows = [[combo_id, " + ".join(names)] for combo_id, names in sorted(design.combinations.items())]
@@ -60,9 +61,8 @@ def design_section(source: Source) -> Section:
     return Section("design", "Design", blocks)
 
 
-def _names(levels: Sequence[Level]) -> Iterator[str]:
-    for level in levels:
-        yield level.name if level.name else level.id
+def _ids(levels: Sequence[Level]) -> str:
+    return ", ".join(level.id for level in levels)
 
 
 def _levels(design: Design) -> Iterator[Block]:

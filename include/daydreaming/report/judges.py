@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from daydreaming.charts.intervals import IntervalRow, Reference, dot_intervals
 from daydreaming.charts.labels import MISSING, fixed
 from daydreaming.report.blocks import (
+    RESCALED,
     Block,
     Cell,
     Column,
@@ -15,16 +16,28 @@ from daydreaming.report.blocks import (
     Heading,
     Paragraph,
     Section,
+    drawn,
     percent,
     table,
     with_interval,
 )
 from daydreaming.report.leaderboards import FACTORS
+from daydreaming.report.people import people_blocks
 from daydreaming.report.source import Rows, Source
 
 _MOST_CHARTED = 40
 _AUDIT = ("leniency", "self_preference", "family_preference", "length_slope", "retest_sd")
 _SHARES = ("at_minimum", "at_maximum", "parse_failures")
+_HABITS: Final[Mapping[str, str]] = {
+    "leniency": "leniency",
+    "self_preference": "self-preference",
+    "family_preference": "family preference",
+    "length_slope": "slope on length",
+    "retest_sd": "SD when it reads again",
+    "at_minimum": "lowest score",
+    "at_maximum": "highest score",
+    "parse_failures": "no score could be read",
+}
 _COEFFICIENTS = (
     ("krippendorff_alpha", "ordinal", "alpha, ordinal"),
     ("krippendorff_alpha", "interval", "alpha, interval"),
@@ -36,14 +49,15 @@ _COEFFICIENTS = (
 
 
 def judges_section(source: Source) -> Section:
-    """Agreement, leniency, self-preference, and the ranking without these habits."""
+    """Agreement with each other and with people, leniency, self-preference, the ranking without these."""
     title = "Judge audit"
     if not source.scored:
         waiting = Paragraph("Nothing is scored yet: this waits for the first verdict.", "waiting")
         return Section("judges", title, [waiting])
     audit = source.table("judge_audit")
-    blocks = [*_agreement(source), *_leniency(audit), *_preference(audit), *_table(source, audit)]
-    return Section("judges", title, [*blocks, *_adjusted(source)])
+    habits = [*_leniency(audit), *_preference(audit), *_table(source, audit), *_adjusted(source)]
+    blocks = [*_agreement(source), *people_blocks(source), *habits]
+    return Section("judges", title, blocks, scale=RESCALED)
 
 
 def _agreement(source: Source) -> Iterator[Block]:
@@ -123,7 +137,9 @@ def _chart(rows: Sequence[Mapping[str, Any]], title: str, unit: str) -> Figure:
     left = len(rows) - len(shown)
     caption = f"{left} more judges in judge_audit.csv." if left else ""
     none = Reference(0.0, "none")
-    return Figure(dot_intervals(shown, title=title, unit=unit, reference=none, n_label="essays"), caption)
+    return drawn(
+        dot_intervals, shown, title=title, unit=unit, reference=none, n_label="essays", caption=caption
+    )
 
 
 def _table(source: Source, audit: Rows) -> Iterator[Block]:
@@ -132,7 +148,7 @@ def _table(source: Source, audit: Rows) -> Iterator[Block]:
         return
     cells = {(row["evaluation_model"], row["statistic"]): row for row in audit}
     columns = [Column("judge", "code")]
-    columns += [Column(name.replace("_", " "), "number") for name in (*_AUDIT, *_SHARES)]
+    columns += [Column(_HABITS[name], "number") for name in (*_AUDIT, *_SHARES)]
     rows = [
         [
             Cell(judge),
@@ -146,7 +162,7 @@ def _table(source: Source, audit: Rows) -> Iterator[Block]:
     yield table(caption, columns, rows, file=source.file("judge_audit"))
     yield Paragraph(
         "An interval that holds 0 may be nothing. The slope on length is in points per 1,000 characters; "
-        "retest SD is how far a judge is from itself when it reads the same essay again. Why a value is "
+        "the SD when it reads again is how far a judge is from itself on the same essay. Why a value is "
         "missing is in judge_audit.csv.",
         "note",
     )

@@ -8,15 +8,16 @@ from typing import Any
 from daydreaming.charts.intervals import IntervalRow, Reference, dot_intervals
 from daydreaming.charts.labels import MISSING, fixed
 from daydreaming.report.blocks import (
+    RESCALED,
     Block,
     Cell,
     Column,
-    Figure,
     Heading,
     Paragraph,
     Section,
     Table,
     count,
+    drawn,
     p_value,
     table,
     with_interval,
@@ -51,7 +52,8 @@ def leaderboards_section(source: Source) -> Section:
         "the comparison in pairs uses that.",
         "note",
     )
-    return Section("leaderboards", "Leaderboards", [explanation, *blocks, *_friedman(source)])
+    shown = [explanation, *blocks, *_friedman(source)]
+    return Section("leaderboards", "Leaderboards", shown, scale=RESCALED)
 
 
 def ranked_levels(source: Source, factor: str) -> list[Mapping[str, Any]]:
@@ -64,7 +66,8 @@ def _board(source: Source, factor: str, levels: Sequence[Mapping[str, Any]]) -> 
     yield Heading(FACTORS[factor])
     shown, left = _ends(levels)
     caption = f"The first and the last {_CHARTED}; {left:,} more are between them." if left else ""
-    chart = dot_intervals(
+    yield drawn(
+        dot_intervals,
         [
             IntervalRow(_name(source, row), row["mean"], row["ci_low"], row["ci_high"], row["n_scores"])
             for row in shown
@@ -73,8 +76,8 @@ def _board(source: Source, factor: str, levels: Sequence[Mapping[str, Any]]) -> 
         unit="mean score, 0–10",
         reference=_overall(source),
         n_label="scores",
+        caption=caption,
     )
-    yield Figure(chart, caption)
     yield _levels_table(source, factor, levels)
     if factor != "combo_id":
         yield from _pairs(source, factor)

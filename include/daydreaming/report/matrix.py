@@ -6,16 +6,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from daydreaming.charts.heat import NO_VALUE, heat_cell, heat_legend
+from daydreaming.charts.heat import NO_VALUE, fair_range, heat_cell, heat_legend
 from daydreaming.charts.histogram import Group, histogram
 from daydreaming.charts.labels import MISSING, fixed
-from daydreaming.report.blocks import Block, Cell, Column, Figure, Heading, Paragraph, Section, table
+from daydreaming.report.blocks import RESCALED, Block, Cell, Column, Heading, Paragraph, Section, drawn, table
 from daydreaming.report.source import Source
 
 _UNIT = "mean score, 0–10"
 #: Columns of a matrix and judges of a chart; the file has all.
 _MOST_COLUMNS, _MOST_JUDGES = 40, 40
 _BIN = 0.5
+_POINTS = 10.0
 
 
 @dataclass(frozen=True)
@@ -52,27 +53,36 @@ def matrix_section(source: Source) -> Section:
             blocks += _heat_map(source, matrix, rows)
     if not blocks:
         blocks.append(Paragraph("Nothing is scored yet: this waits for the first verdict.", "waiting"))
-    return Section("matrix", "Factor matrix", blocks)
+    return Section("matrix", "Factor matrix", blocks, scale=RESCALED)
 
 
 def _heat_map(source: Source, matrix: _Matrix, rows: Sequence[Mapping[str, Any]]) -> Iterator[Block]:
     means = [row["mean_0_10"] for row in rows if row["mean_0_10"] is not None]
-    low, high = min(means), max(means)
+    low, high = fair_range(means, 0.0, _POINTS)
     cells = {(row[matrix.down], row[matrix.across]): _cell(row, low, high) for row in rows}
-    across = sorted({row[matrix.across] for row in rows})
+    across = _best_first(rows, matrix.across)
     shown = across[:_MOST_COLUMNS]
     columns = [Column(matrix.corner, "code"), *(Column(name, "number") for name in shown)]
     lines = [
         [Cell(name), *(cells.get((name, other), Cell(MISSING, NO_VALUE)) for other in shown)]
-        for name in sorted({row[matrix.down] for row in rows})
+        for name in _best_first(rows, matrix.down)
     ]
     yield Heading(matrix.title)
-    yield Figure(heat_legend(low, high, unit=_UNIT))
+    yield drawn(heat_legend, low, high, unit=_UNIT)
     left = (
         f"; {len(across) - len(shown)} more columns in final_results.csv" if len(across) > len(shown) else ""
     )
     caption = f"Mean score on 0–10; hatched: nothing scored{left}"
     yield table(caption, columns, lines, file=source.file("final_results"))
+
+
+def _best_first(rows: Sequence[Mapping[str, Any]], factor: str) -> list[str]:
+    """Levels by the mean of all their scores, the highest first; those without one last."""
+    sums: dict[str, tuple[int, float]] = {}
+    for row in rows:
+        scores, points = sums.get(row[factor], (0, 0.0))
+        sums[row[factor]] = (scores + row["count"], points + row["count"] * (row["mean_0_10"] or 0.0))
+    return sorted(sums, key=lambda name: (not sums[name][0], -sums[name][1] / max(sums[name][0], 1), name))
 
 
 def _cell(row: Mapping[str, Any], low: float, high: float) -> Cell:
@@ -88,20 +98,22 @@ def distributions_section(source: Source) -> Section:
         waiting = Paragraph("Nothing is scored yet: this waits for the first verdict.", "waiting")
         return Section("distributions", title, [waiting])
     shown = judges[:_MOST_JUDGES]
-    chart = histogram(
+    left = len(judges) - len(shown)
+    caption = "Share of each judge's scores; the dashed line is their mean."
+    caption += f" {left} more judges in parsed_scores.csv." if left else ""
+    figure = drawn(
+        histogram,
         [Group(judge, source.distributions[judge]) for judge in shown],
         title="Scores by judge",
         unit="score, 0–10",
         low=0,
         high=10,
         step=_BIN,
+        caption=caption,
     )
-    left = len(judges) - len(shown)
-    caption = "Share of each judge's scores; the dashed line is their mean."
-    caption += f" {left} more judges in parsed_scores.csv." if left else ""
     note = Paragraph(
         "A judge that gives nearly always the same score tells essays apart badly; one that often gives the "
         "highest or lowest can tell nothing apart there.",
         "note",
     )
-    return Section("distributions", title, [note, Figure(chart, caption)])
+    return Section("distributions", title, [note, figure], scale=RESCALED)

@@ -40,7 +40,12 @@ def _calls(source: Source) -> Iterator[Block]:
 def _failures(source: Source) -> Iterator[Block]:
     yield Heading("Failed attempts")
     if not source.failures:
-        yield Paragraph("No attempt has failed.")
+        given_up = sum(calls.failed for calls in source.calls)
+        told = "No attempt has failed."
+        if given_up:
+            calls = count(given_up, "call")
+            told = f"{calls} given up before anything was sent: a cap was reached, or another call failed."
+        yield Paragraph(told)
         return
     columns = [Column("stage"), Column("model", "code"), Column("error", "code")]
     columns += [Column("attempts", "number"), Column("calls", "number"), Column("for example", "note")]

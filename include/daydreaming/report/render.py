@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import posixpath
 import re
 from functools import lru_cache
 from typing import Any, Final
@@ -12,7 +13,8 @@ from markupsafe import Markup
 
 from daydreaming.charts.colours import INK, theme_css
 from daydreaming.charts.heat import heat_css
-from daydreaming.charts.labels import visible
+from daydreaming.charts.labels import visible, with_code
+from daydreaming.charts.widths import widths_css
 from daydreaming.report.costs import costs_section
 from daydreaming.report.design import design_section, question_section
 from daydreaming.report.essays import best_section, disputed_section
@@ -49,7 +51,10 @@ _GENERATOR = re.compile(r'<meta name="generator" content="([^"]*)">')
 def report_html(source: Source) -> str:
     """The whole file; the same source gives the same text."""
     template = _environment().get_template("report.html")
-    return template.render(source=source, sections=[section(source) for section in SECTIONS], css=_css())
+    folder = f"06_summary/{source.experiment_id}"
+    return template.render(
+        source=source, sections=[section(source) for section in SECTIONS], css=_css(), folder=folder
+    )
 
 
 def made_with_of(report: str) -> str | None:
@@ -60,7 +65,7 @@ def made_with_of(report: str) -> str | None:
 
 @lru_cache(maxsize=1)
 def _environment() -> Environment:
-    return Environment(
+    environment = Environment(
         loader=PackageLoader("daydreaming.report"),
         autoescape=True,
         undefined=StrictUndefined,
@@ -68,6 +73,13 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         finalize=_finalize,
     )
+    environment.filters |= {"with_code": with_code, "in_data_root": _in_data_root}
+    return environment
+
+
+def _in_data_root(file: str, folder: str) -> str:
+    """A path relative to the report, which is in ``folder``, from the data root on: a report is mailed."""
+    return posixpath.normpath(posixpath.join(folder, file))
 
 
 def _finalize(value: Any) -> Any:
@@ -80,4 +92,4 @@ def _css() -> Markup:
     """Colours of both themes; dark is for screens alone, so that paper stays white."""
     light = f":root{{{theme_css('light')}--ink:{INK['light']};--page:#ffffff;--box:#f4f6f9}}"
     dark = f":root{{{theme_css('dark')}--ink:{INK['dark']};--page:#14181f;--box:#1d232c}}"
-    return Markup(f"{light}@media screen and (prefers-color-scheme:dark){{{dark}}}{heat_css()}")  # noqa: S704
+    return Markup(f"{light}@media screen and (prefers-color-scheme:dark){{{dark}}}{heat_css()}{widths_css()}")  # noqa: S704

@@ -10,14 +10,15 @@ from daydreaming.charts.labels import MISSING, fixed, number
 from daydreaming.charts.line import Series, line
 from daydreaming.charts.shares import Part, stacked_shares
 from daydreaming.report.blocks import (
+    RESCALED,
     Block,
     Column,
-    Figure,
     Heading,
     Items,
     Paragraph,
     Section,
     Table,
+    drawn,
     percent,
     table,
     with_interval,
@@ -35,6 +36,8 @@ _COUNTED: Mapping[str, str] = {
     "more rubrics": "rubrics",
     "more evaluation replicates": "evaluation_replicates",
 }
+#: Points of the scale that all means are on.
+_SCALE = 10.0
 #: Beyond so many times as many a curve is flat.
 _MOST_TIMES = 5.0
 
@@ -49,9 +52,8 @@ def variance_section(source: Source) -> Section:
             "This waits for scores that differ: two at least, of more than one essay or judge.", "waiting"
         )
         return Section("variance", title, [waiting])
-    chart = stacked_shares(
-        [Part(row["component"], row["share"]) for row in told], title="Shares of the variance of scores"
-    )
+    parts = [Part(row["component"], row["share"]) for row in told]
+    figure = drawn(stacked_shares, parts, title="Shares of the variance of scores")
     note = Paragraph(
         "A large share of essays beside small ones of combinations, templates and generators: luck of the "
         "draw decides, not the design. A large share of judges: they differ in leniency. A large share of "
@@ -59,7 +61,7 @@ def variance_section(source: Source) -> Section:
         "guess; 25 is the most that scores on 0–10 can vary.",
         "note",
     )
-    return Section("variance", title, [Figure(chart), note, _components(source, rows)])
+    return Section("variance", title, [figure, note, _components(source, rows)], scale=RESCALED)
 
 
 def _components(source: Source, rows: Rows) -> Table:
@@ -100,7 +102,7 @@ def next_design_section(source: Source) -> Section:
                 "Advice waits for scores of more than one combination, template or generator.", "waiting"
             )
         )
-    return Section("next-design", title, [*blocks, *_detectable(source)])
+    return Section("next-design", title, [*blocks, *_detectable(source)], scale=RESCALED)
 
 
 def _curves(rows: Sequence[Mapping[str, Any]], name: str) -> Iterator[Block]:
@@ -120,15 +122,15 @@ def _curves(rows: Sequence[Mapping[str, Any]], name: str) -> Iterator[Block]:
             title = f"{change} (at best)" if is_bound else change
             series.append(Series(title, [(1.0, now["se"]), *near]))
     if series:
-        chart = line(
+        yield Heading(f"{name.capitalize()} means")
+        yield drawn(
+            line,
             series,
             title=f"Standard error of {name} means",
             x_unit="times as many as now",
             y_unit="standard error of a mean, points on 0–10",
             reference=Reference(TARGET_SE, f"SE {TARGET_SE}"),
         )
-        yield Heading(f"{name.capitalize()} means")
-        yield Figure(chart)
 
 
 def _additions(source: Source, study: Rows) -> Table:
@@ -167,6 +169,10 @@ def _calls(row: Mapping[str, Any]) -> str:
     return number(sum(known), 0) if known else MISSING
 
 
+def _in_reach(difference: float) -> str:
+    return fixed(difference) if difference <= _SCALE else f"more than {_SCALE:.0f}"
+
+
 def _detectable(source: Source) -> Iterator[Block]:
     rows = [row for row in source.table("detectable_effects") if row["detectable_difference"] is not None]
     if not rows:
@@ -178,7 +184,7 @@ def _detectable(source: Source) -> Iterator[Block]:
         [
             FACTORS[row["factor"]],
             str(row["levels"]),
-            fixed(row["detectable_difference"]),
+            _in_reach(row["detectable_difference"]),
             fixed(row["sd_of_differences"]),
             f"{row['n_clusters']:,} {row['cluster']}",
             row["why"],

@@ -8,6 +8,7 @@ from typing import Any, Final
 from markupsafe import Markup
 
 from daydreaming.charts.intervals import IntervalRow, Reference, dot_intervals
+from daydreaming.charts.widths import both_widths
 
 _ALPHA: Final = "krippendorff_alpha"
 #: From here on alpha is usually called reliable; see docs/statistics.md.
@@ -36,4 +37,6 @@ def agreement_chart(reliability: Sequence[Mapping[str, Any]]) -> Markup | None:
         return None
     unit = "alpha: 1 for judges who agree entirely, 0 for chance"
     title = "Agreement of the judges by rubric"
-    return dot_intervals(rows[:_MOST], title=title, unit=unit, reference=_RELIABLE, n_label="essays")
+    return both_widths(
+        dot_intervals, rows[:_MOST], title=title, unit=unit, reference=_RELIABLE, n_label="essays"
+    )

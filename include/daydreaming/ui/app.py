@@ -7,12 +7,11 @@ from typing import Any
 from fastapi import Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.staticfiles import StaticFiles
 
 from daydreaming.errors import InputError
 from daydreaming.ui.access import visitor
 from daydreaming.ui.headers import SecurityHeaders
-from daydreaming.ui.pages import STATIC, page
+from daydreaming.ui.pages import page
 from daydreaming.ui.routes import (
     cells,
     chart_colours,
@@ -22,9 +21,11 @@ from daydreaming.ui.routes import (
     experiments,
     failures,
     rating,
+    report,
     runs,
     search,
 )
+from daydreaming.ui.static_files import VersionedFiles
 
 _TITLES = {
     401: "Not logged in",
@@ -50,10 +51,11 @@ def create_app() -> FastAPI:
         compare,
         search,
         cells,
+        report,
     ):
         app.include_router(module.router, dependencies=[Depends(visitor)])
     # Looks and behaviour only, the same for everybody: an error page needs them before the login.
-    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    app.mount("/static", VersionedFiles(), name="static")
     app.add_middleware(SecurityHeaders)
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(RequestValidationError, _not_understood)

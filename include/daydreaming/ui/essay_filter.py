@@ -67,6 +67,7 @@ _FIRST_ORDER: dict[Sort, Order] = {"mean": "desc", "sd": "desc", "n": "desc", "i
 
 
 def essay_query(
+    concept: CellId = None,
     combination: CellId = None,
     generation_template: CellId = None,
     generation_model: CellId = None,
@@ -82,6 +83,7 @@ def essay_query(
 ) -> EssayQuery:
     """Read the query of a request."""
     wanted = EssayFilter(
+        concept,
         combination,
         generation_template,
         generation_model,

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import math
+import re
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal, localcontext
 
+from markupsafe import Markup
+
+from daydreaming.charts.labels import with_code
+from daydreaming.pipeline.estimate_text import duration_text
 from daydreaming.pipeline.shown_texts import visible
 
-__all__ = ["count", "day_time", "percent", "score", "seconds", "usd", "visible"]
+__all__ = ["count", "day_time", "marked_code", "percent", "score", "seconds", "usd", "visible"]
 
 #: Where a value is missing: a dash that a screen reader skips beside the column's name.
 NONE = "–"
 #: Digits after the point past which there is only what sums of binary numbers leave.
 _DECIMALS = 9
+_COMMAND = re.compile(r"`[^`\n]+`")
+_PLACEHOLDER = re.compile(r"\b(?:EXPERIMENT_)?ID\b")
+#: Below this, tenths of a second are shown.
+_EXACT_S = 10
 
 
 def count(value: int | None) -> str:
@@ -41,24 +50,27 @@ def usd(value: float | None) -> str:
 
 
 def seconds(value: float | None) -> str:
-    """``42 s``, ``3 min 20 s``, ``2 h 5 min``."""
+    """``3.2 s``, ``42 s``, ``3 min 20 s``, ``2 h 5 min``; from 10 s on as all durations are told."""
     if value is None or math.isnan(value):
         return NONE
-    if value < 10:
-        return f"{value:.1f} s"
-    total = round(value)
-    if total < 60:
-        return f"{total} s"
-    minutes, rest = divmod(total, 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours:,} h {minutes} min" if minutes else f"{hours:,} h"
+    return f"{value:.1f} s" if value < _EXACT_S else duration_text(value)
 
 
 def day_time(value: datetime | None) -> str:
     """``2026-01-31 14:05`` in UTC."""
     return NONE if value is None else value.astimezone(UTC).strftime("%Y-%m-%d %H:%M")
+
+
+def marked_code(text: str, experiment_id: str = "") -> Markup:
+    """A message with its commands, between backticks, as ``<code>``.
+
+    Args:
+        text: Of anybody: it is escaped.
+        experiment_id: Put in place of ``EXPERIMENT_ID`` and ``ID`` in commands; '' leaves them.
+    """
+    if experiment_id:
+        text = _COMMAND.sub(lambda found: _PLACEHOLDER.sub(lambda _: experiment_id, found[0]), text)
+    return with_code(text)
 
 
 def _half_up(value: float, digits: int) -> str:

@@ -14,13 +14,15 @@ CONTENT_SECURITY_POLICY = "; ".join(
         "style-src 'self'",
         "img-src 'self' data:",
         "connect-src 'self'",
+        "frame-src 'self'",
         "form-action 'self'",
         "frame-ancestors 'self'",
         "base-uri 'none'",
     )
 )
+_POLICY = b"content-security-policy"
 _HEADERS = (
-    (b"content-security-policy", CONTENT_SECURITY_POLICY.encode()),
+    (_POLICY, CONTENT_SECURITY_POLICY.encode()),
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"same-origin"),
     (b"cross-origin-opener-policy", b"same-origin"),
@@ -41,7 +43,9 @@ class SecurityHeaders:
             if message["type"] == "http.response.start":
                 given = {name.lower() for name, _ in message["headers"]}
                 cache = () if b"cache-control" in given else ((b"cache-control", b"private, no-cache"),)
-                message = {**message, "headers": [*message["headers"], *_HEADERS, *cache]}
+                # The report brings a policy of its own: two would both hold.
+                own = [header for header in _HEADERS if header[0] not in given or header[0] != _POLICY]
+                message = {**message, "headers": [*message["headers"], *own, *cache]}
             await send(message)
 
         await self._app(scope, receive, send_with_headers)

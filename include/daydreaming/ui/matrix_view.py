@@ -8,8 +8,9 @@ from typing import Final
 
 from markupsafe import Markup
 
-from daydreaming.charts.heat import heat_cell, heat_legend
+from daydreaming.charts.heat import fair_range, heat_cell, heat_legend
 from daydreaming.charts.labels import fixed
+from daydreaming.charts.widths import both_widths
 from daydreaming.pipeline.matrix import Axis, Level, Matrix, MatrixCell, Measure, Unit
 from daydreaming.ui import formats
 
@@ -57,6 +58,7 @@ class MatrixView:
 
     Attributes:
         unit: What its values are, in words.
+        scale: What scores are on, in words; '' where the values are no scores.
         legend: What its colours mean; None where there is nothing to colour.
         low: Value of the lowest colour.
         high: Value of the highest.
@@ -67,6 +69,7 @@ class MatrixView:
     legend: Markup | None
     low: float
     high: float
+    scale: str = ""
 
     def text(self, cell: MatrixCell | None) -> str:
         """A cell's value."""
@@ -82,23 +85,34 @@ class MatrixView:
         noun = "attempt" if self.matrix.unit == "usd" else "score"
         return f"{n:,} {noun}{'' if n == 1 else 's'}"
 
-    def filters(self, row: Level | None, column: Level | None) -> dict[str, str] | None:
-        """Parameters of the list of essays that a cell is about; None where that list cannot be asked for."""
+    def filters(self, row: Level | None, column: Level | None) -> dict[str, str]:
+        """Parameters of the list of essays that a cell is about; None for a sum over all levels."""
         given = {self.matrix.rows_by: row, self.matrix.columns_by: column}
-        wanted = {axis: level.key for axis, level in given.items() if level is not None}
-        return None if "concept" in wanted else {str(axis): key for axis, key in wanted.items()}
+        return {str(axis): level.key for axis, level in given.items() if level is not None}
 
 
 def view_of(matrix: Matrix) -> MatrixView:
-    """Colours from the lowest to the highest value that is shown."""
+    """Colours from the lowest to the highest value that is shown, and over a fair part of the scale."""
     values, unit = matrix.values, _unit(matrix)
     if not values:
-        return MatrixView(matrix, unit, None, 0.0, 0.0)
+        return MatrixView(matrix, unit, None, 0.0, 0.0, _scale(matrix))
     low, high = min(values), max(values)
+    ends = (0.0, 1.0) if matrix.unit == "share" else matrix.scale
+    if ends:
+        low, high = fair_range(values, *ends)
     times = _PERCENT if matrix.unit == "share" else 1
     legend_unit = "% of the range" if matrix.unit == "share" else unit
-    legend = heat_legend(low * times, high * times, unit=legend_unit)
-    return MatrixView(matrix, unit, legend, low, high)
+    legend = both_widths(heat_legend, low * times, high * times, unit=legend_unit)
+    return MatrixView(matrix, unit, legend, low, high, _scale(matrix))
+
+
+def _scale(matrix: Matrix) -> str:
+    if matrix.unit == "share":
+        return "in per cent of each rubric's own range"
+    if matrix.unit == "points" and matrix.scale:
+        low, high = (formats.score(end) for end in matrix.scale)
+        return f"on {low}–{high}, the rubrics' own scale"
+    return ""
 
 
 def _unit(matrix: Matrix) -> str:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from functools import cache
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -16,8 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from daydreaming.ui import formats
 from daydreaming.ui.access import Visitor
 from daydreaming.ui.lazy import URL_PREFIX
-
-STATIC = Path(__file__).parent / "static"
+from daydreaming.ui.static_files import file_version
 
 
 def page(
@@ -58,7 +55,7 @@ class Addresses:
 
     def static(self, name: str) -> str:
         """Address of a file in ``static``: its content is in the address, so that a browser may keep it."""
-        return f"{self._ours}/static/{name}?v={_digest(name)}"
+        return f"{self._ours}/static/{name}?v={file_version(name)}"
 
     def airflow(self, *parts: str) -> str:
         """Address of a page of Airflow's."""
@@ -68,11 +65,6 @@ class Addresses:
         """Address of a task instance in Airflow's grid, where it can be cleared."""
         parts = ("dags", dag_id, "runs", run_id, "tasks", task_id)
         return self.airflow(*parts, *(() if map_index is None else ("mapped", str(map_index))))
-
-
-@cache
-def _digest(name: str) -> str:
-    return hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:12]
 
 
 @cache

@@ -21,7 +21,7 @@ def test_parts_follow_each_other_in_proportion():
 
 
 @pytest.mark.parametrize(
-    ("value", "shown"), [(0, "x  0 %"), (-1, "x  0 %"), (None, "x  not known"), (math.nan, "x  not known")]
+    ("value", "shown"), [(0, "0 %: x"), (-1, "0 %: x"), (None, "not known: x"), (math.nan, "not known: x")]
 )
 def test_what_has_no_size_is_named_and_takes_no_place(value, shown):
     svg = stacked_shares([Part("a", 3), Part("x", value), Part("b", 1)], title="Shares")

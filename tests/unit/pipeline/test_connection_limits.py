@@ -52,7 +52,7 @@ class TestCalledLimits:
         found = self.read(model("a", "stored", rpm=2), model("b", "stored"), model("c", "silent"))
         assert (found.unknown, found.of(model("a"))) == (("stored",), RateLimits(rpm=2))
         [note] = found.notes()
-        assert "Airflow stores are not counted in the wall time: stored." in note
+        assert "variable for it: connection stored. Airflow must have it" in note
 
     def test_a_batch_has_no_limits_and_needs_no_connection(self):
         batched = model("a", "stored", rpm=2, pool="llm_batch")

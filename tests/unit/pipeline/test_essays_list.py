@@ -81,6 +81,7 @@ def test_choices_are_what_the_experiment_has(answered):
     planned_run(answered, "run-2", generation_replicates=2, evaluation_models=["judge"])
     choices = list_choices(answered, "demo")
     assert {name: [c.value for c in found] for name, found in choices.items() if name != "combination"} == {
+        "concept": ["search", "moat"],
         "generation_template": ["essay", "tags"],
         "generation_model": ["free", "paid"],
         "generation_replicate": ["1", "2"],
@@ -90,6 +91,7 @@ def test_choices_are_what_the_experiment_has(answered):
     [only] = choices["combination"]
     assert only == Choice(only.value, "Economic moat + Combinatorial search")
     assert only.value.startswith("combo_v1_")
+    assert [c.text for c in choices["concept"]] == ["Combinatorial search", "Economic moat"]
 
 
 def test_without_frozen_inputs_the_list_is_there_without_names(answered):

@@ -265,7 +265,7 @@ class TestLimitsOfConnections:
 
     def test_a_plan_says_whose_limits_it_cannot_know(self, settings):
         [note] = estimate_of(settings).notes
-        assert "that Airflow stores are not counted in the wall time: openrouter_default." in note
+        assert "variable for it: connection openrouter_default. Airflow must have it" in note
 
     def test_a_run_counts_those_that_airflow_gives(self, settings):
         planned_run(settings)
@@ -329,6 +329,29 @@ class TestStaleAnswers:
         estimate = estimate_of(settings, on_stale=on_stale, **overrides)
         assert estimate.new_calls == new
         assert (estimate.worst_case_usd > 0) is (new > 0)
+
+    @pytest.mark.parametrize(
+        ("on_stale", "kept", "what"),
+        [
+            ("fail", "0 reused, 8 stale, 0 new", "these calls fail"),
+            ("reuse", "8 reused, 0 new", "taken as they are"),
+            ("archive", "0 reused, 8 new", "kept aside"),
+        ],
+    )
+    def test_they_are_told_with_what_becomes_of_them(self, settings, on_stale, kept, what):
+        estimate = estimate_of(settings, on_stale=on_stale, evaluation_temperature=0.9)
+        text = "\n".join(estimate.lines())
+        assert f"evaluation by judge: 8 planned, {kept}" in text
+        assert (
+            f"16 stored answers are stale: a prompt, model or parameter has changed since. on_stale is {on_stale}"
+            in text
+        )
+        assert what in text
+        assert "all are answered" not in text
+        assert (estimate_json(estimate)["stale"], estimate_json(estimate)["on_stale"]) == (16, on_stale)
+
+    def test_without_any_nothing_is_said_of_them(self, settings):
+        assert "stale" not in "\n".join(estimate_of(settings).lines())
 
     def test_an_answer_that_the_archive_holds_is_not_bought_again(self, settings):
         call = open_call(settings, "run-1", "evaluation", 0)
@@ -495,7 +518,7 @@ def test_json_has_the_counts_the_money_and_every_model(settings: Settings):
     values = json.loads(json.dumps(estimate_json(estimate)))
     assert list(values) == [
         "combinations", "generations", "evaluations", "generations_answered", "evaluations_answered",
-        "new_calls", "expected_usd", "worst_case_usd", "wall_time_s", "models",
+        "new_calls", "stale", "on_stale", "expected_usd", "worst_case_usd", "wall_time_s", "models",
     ]  # fmt: skip
     assert (
         values["worst_case_usd"]

@@ -6,7 +6,7 @@ import pytest
 
 from daydreaming.errors import InputError
 from daydreaming.pipeline.experiment_progress import ExperimentProgress, experiment_progress
-from daydreaming.pipeline.overview import overview
+from daydreaming.pipeline.overview import overviews
 from daydreaming.pipeline.plan import set_cap
 from daydreaming.pipeline.tables import write_all_tables
 from daydreaming.settings import Settings
@@ -75,7 +75,7 @@ def test_money_is_that_of_the_list_of_experiments(settings: Settings) -> None:
     assert (found.spent_usd, found.expected_usd, found.cap_usd) == (0.0, None, None)
     buy_all(settings, "run-1")
     set_cap(settings, "demo", 2.5)
-    found, listed = experiment_progress(settings, "demo", NOW), overview(settings, "demo", NOW)
+    found, [listed] = experiment_progress(settings, "demo", NOW), overviews(settings, NOW)
     assert found.spent_usd == pytest.approx(listed.spent_usd)
     assert found.expected_usd == pytest.approx(listed.expected_usd)
     assert found.cap_usd == 2.5

@@ -52,11 +52,11 @@ def test_errors_are_told_with_their_number_and_what_to_do(settings: Settings) ->
     assert [(k.error_class, k.stage, k.cells, k.message) for k in found.errors] == [
         ("LLMPermanentError", "generation", 2, "bad key"),
         ("LLMTransientError", "generation", 1, "busy"),
-        ("MissingResponseError", "evaluation", 1, "nothing to judge"),
         ("RuntimeError", "evaluation", 1, "?"),
+        ("MissingResponseError", "evaluation", 1, "nothing to judge"),
     ]
-    assert found.errors[2].advice == ADVICE["MissingResponseError"]
-    assert found.errors[3].advice == OTHER_ADVICE
+    assert found.errors[3].advice == ADVICE["MissingResponseError"]
+    assert found.errors[2].advice == OTHER_ADVICE
     assert found.failed_by_run == [("run-1", 5)]
     assert [cell.error_class for cell in first_failed(settings, "demo", LATER, 2)] == [
         "LLMPermanentError"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -10,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from daydreaming.analysis import tables as analyses
-from daydreaming.errors import InputError, StoreError
+from daydreaming.errors import InputError
 from daydreaming.pipeline.call import open_call
 from daydreaming.pipeline.human_agreement import latest_ratings, live
+from daydreaming.pipeline.report import report_file, write_report
 from daydreaming.pipeline.run_tables import complete_run
 from daydreaming.pipeline.tables import statistics_file, store_statistics
 from daydreaming.pipeline.verify import verify
@@ -162,13 +164,41 @@ def test_ratings_of_other_experiments_essays_change_nothing(finished):
     assert live(finished, "demo").ratings == live(finished, "other").ratings == 0
 
 
-def test_a_rating_that_cannot_be_read_is_named(finished):
-    rating = rate(finished, 0, 9.0)
-    file = finished.data_root / "04_evaluation/ratings" / f"{rating.rating_id}.json"
-    file.write_text("{")
-    with pytest.raises(StoreError, match=rf"{rating.rating_id}\.json: cannot be read"):
-        complete_run(finished, "run-1")
-    assert (Kind.UNREADABLE, "04_evaluation/ratings") in {finding[:2] for finding in findings(finished)}
+def test_a_rating_that_cannot_be_read_stops_no_tables_and_is_named(finished, caplog):
+    rate(finished, 0, 9.0)
+    broken = rate(finished, 1, 3.0)
+    name = f"04_evaluation/ratings/{broken.rating_id}.json"
+    text = (finished.data_root / name).read_text()
+    (finished.data_root / name).write_text("{")
+    complete_run(finished, "run-1")
+    assert rows(finished)[0]["essays"] == "1"
+    [warning] = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert f"{name}: left out of human_agreement: cannot be read" in warning
+    caplog.clear()
+    [(kind, subject, detail)] = findings(finished)
+    assert (kind, subject) == (Kind.UNREADABLE, name)
+    assert detail.endswith("Restore it from a backup, or move it away.")
+    assert not caplog.records
+    (finished.data_root / name).write_text(text)
+    complete_run(finished, "run-1")
+    assert rows(finished)[0]["essays"] == "2"
+    assert findings(finished) == []
+
+
+def test_what_people_said_is_in_the_report_and_verify_derives_it(finished):
+    file = report_file(finished, "demo")
+    assert "People and judges" not in file.read_text(encoding="utf-8")
+    for index, score in enumerate((9.0, 0.0, 5.0)):
+        rate(finished, index, score)
+    complete_run(finished, "run-1")
+    text = file.read_text(encoding="utf-8")
+    assert "Distance of each judge from people" in text
+    digest = hashlib.sha256(table_file(finished).read_bytes()).hexdigest()
+    assert digest in text
+    assert findings(finished) == []
+    assert write_report(finished, "demo") is False
+    rate(finished, 3, 2.0)
+    assert "06_summary/demo/report.html" in {subject for _, subject, _ in findings(finished)}
 
 
 def test_evaluations_without_an_answer_are_left_out(settings):

@@ -5,16 +5,16 @@ from collections.abc import Mapping
 import pytest
 from sqlalchemy import update
 
-from daydreaming.design.combinations import Combination
 from daydreaming.pipeline import frozen
 from daydreaming.pipeline import matrix as module
-from daydreaming.pipeline.matrix import Axis, Level, Matrix, combination_labels, matrix
+from daydreaming.pipeline.matrix import Axis, Level, Matrix, matrix
+from daydreaming.pipeline.overview import overviews
 from daydreaming.settings import Settings
 from daydreaming.store.database import engine_for
 from daydreaming.store.plans import cells_of_run
 from daydreaming.store.results import read_responses
 from daydreaming.store.schema import EvaluationResponse
-from tests.support.experiments import planned_run
+from tests.support.experiments import NOW, planned_run
 from tests.support.finished import answer_distinctly
 
 #: With two concepts of three there are three combinations.
@@ -48,6 +48,15 @@ def test_a_cell_is_the_mean_of_its_scores(scored: Settings) -> None:
     assert found.cells["paid", "judge"].value == pytest.approx(sum(mine) / 12)
     everything = [r["score"] for r in rows if r["generation_model"] == "paid"]
     assert found.row_totals["paid"].value == pytest.approx(sum(everything) / 24)
+
+
+def test_the_total_is_the_mean_that_the_list_of_experiments_shows(scored: Settings) -> None:
+    (row,) = overviews(scored, NOW)
+    assert row.score is not None
+    for rows, columns in (("generation_template", "evaluation_template"), ("concept", "combination")):
+        total = of(scored, rows, columns).total
+        assert total is not None
+        assert (total.n, total.value) == (48, pytest.approx(row.score.mean_share))
 
 
 def test_scores_of_different_ranges_are_shares(scored: Settings) -> None:
@@ -109,16 +118,6 @@ def test_nothing_is_scored_yet(settings: Settings) -> None:
     assert found.values == []
     assert [level.key for level in found.rows] == ["essay", "tags"]
     assert of(settings, "combination", "concept", "cost").unit == "usd"
-
-
-def test_combinations_are_told_apart_by_level_only_where_they_must() -> None:
-    listed = [
-        Combination("a", ("x", "y"), "paragraph", 2),
-        Combination("b", ("x", "y"), "article", 2),
-        Combination("c", ("y", "z"), "article", 2),
-    ]
-    labels = combination_labels(listed, {"x": "An X"})
-    assert labels == {"a": "An X + y (paragraph)", "b": "An X + y (article)", "c": "y + z"}
 
 
 def test_names_that_cannot_be_read_are_ids(scored: Settings) -> None:

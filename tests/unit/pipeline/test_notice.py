@@ -85,7 +85,7 @@ def test_many_kinds_of_errors_are_counted_and_long_ones_cut(settings):
     assert len(errors) == 4
     assert errors[0].endswith("x…")
     assert len(errors[0]) < 400
-    assert errors[3] == "- and 1 other kinds of failure: see errors.csv"
+    assert errors[3] == "- and 1 other kinds of failure: see failures.csv"
 
 
 def test_what_has_an_answer_by_now_is_no_error_but_a_refused_answer_is(settings):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import shutil
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,13 +28,14 @@ from daydreaming.pipeline.run_tables import complete_run, is_planned
 from daydreaming.pipeline.status import experiment_status
 from daydreaming.pipeline.tables import write_all_tables
 from daydreaming.settings import Settings
-from daydreaming.store.database import engine_for
+from daydreaming.store.database import engine_for, writing_engine
 from daydreaming.store.plans import PlannedCell, RunRecord, cells_of_run, runs_of_plan
 from tests.support.experiments import (
     NOW,
     answer_all,
     answer_call,
     edit_input,
+    make_settings,
     planned_run,
     tree_of,
 )
@@ -41,12 +44,25 @@ LATER = NOW + timedelta(hours=1)
 TEMPLATES = "01_raw/evaluation_templates.csv"
 
 
-@pytest.fixture
-def finished(settings: Settings) -> Settings:
-    """A run whose four essays were judged by two rubrics and two judges, and a third rubric since."""
+@pytest.fixture(scope="module")
+def judged(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run whose four essays were judged by two rubrics and two judges, to be copied."""
+    path = tmp_path_factory.mktemp("judged")
+    settings = make_settings(path)
     planned_run(settings, evaluation_temperature=0.3)
     answer_all(settings, "run-1")
     write_all_tables(settings, "demo")
+    for engine in (engine_for(settings), writing_engine(settings)):
+        engine.dispose()
+    return path
+
+
+@pytest.fixture
+def finished(settings: Settings, tmp_path: Path, judged: Path) -> Settings:
+    """A run whose four essays were judged by two rubrics and two judges, and a third rubric since."""
+    shutil.copytree(judged, tmp_path, dirs_exist_ok=True)
+    # SQLite's own files are there from the first reader on.
+    assert _cells(settings, "run-1")
     _add_rubric(settings)
     return settings
 

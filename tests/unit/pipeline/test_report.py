@@ -143,7 +143,10 @@ def test_verify_derives_it_again_and_names_the_line_that_differs(settings, repor
     assert "16 of 16" in detail
     assert "must be" in detail
     report.unlink()
-    assert report_findings(settings) == ["is missing"]
+    [finding] = [f for f in verify(settings, ["demo"]).findings if f.subject.endswith("report.html")]
+    assert finding.kind is Kind.REPORT_MISSING
+    assert finding.detail.endswith("make it: daydreaming report demo")
+    assert not finding.is_error
 
 
 def test_verify_takes_the_versions_that_the_report_names(settings, report, monkeypatch):

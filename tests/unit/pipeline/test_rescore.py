@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import shutil
 from collections.abc import Iterable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,13 +17,14 @@ from daydreaming.pipeline.rescore import Rescored, rescore
 from daydreaming.pipeline.scoring import all_scorings, scoring_file
 from daydreaming.pipeline.tables import write_all_tables
 from daydreaming.settings import Settings
-from daydreaming.store.database import engine_for
+from daydreaming.store.database import engine_for, writing_engine
 from daydreaming.store.results import read_responses
 from tests.support.experiments import (
     NOW,
     answer_all,
     answer_call,
     edit_input,
+    make_settings,
     planned_run,
     tree_of,
 )
@@ -32,9 +35,11 @@ RIGOR, STYLE = "rigor,Rigor,,true,strict,0,9", "style,Style,,true,in_last_line,0
 TEXTS = ("SCORE: 7", "SCORE: 4/5", "Score 9.5 of ten.\nSCORE: 9.5", "Lovely.")
 
 
-@pytest.fixture
-def finished(settings: Settings) -> Settings:
-    """A run with every call answered, and its tables; the first verdicts on `rigor` are ``TEXTS``."""
+@pytest.fixture(scope="module")
+def judged(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run with every call answered, and its tables, to be copied; see ``finished``."""
+    path = tmp_path_factory.mktemp("judged")
+    settings = make_settings(path)
     planned_run(settings)
     for index in range(4):
         answer_call(settings, "run-1", "generation", index)
@@ -43,6 +48,17 @@ def finished(settings: Settings) -> Settings:
         answer_call(settings, "run-1", "evaluation", index, text)
     answer_all(settings, "run-1")
     write_all_tables(settings, "demo")
+    for engine in (engine_for(settings), writing_engine(settings)):
+        engine.dispose()
+    return path
+
+
+@pytest.fixture
+def finished(settings: Settings, tmp_path: Path, judged: Path) -> Settings:
+    """A run with every call answered, and its tables; the first verdicts on `rigor` are ``TEXTS``."""
+    shutil.copytree(judged, tmp_path, dirs_exist_ok=True)
+    # SQLite's own files are there from the first reader on.
+    assert read_responses(engine_for(settings), "evaluation")
     return settings
 
 

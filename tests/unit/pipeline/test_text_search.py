@@ -15,7 +15,6 @@ from daydreaming.pipeline.text_search import search_texts
 from daydreaming.pipeline.verify import verify
 from daydreaming.settings import Settings
 from daydreaming.store.database import engine_for
-from daydreaming.store.files import DataRoot
 from daydreaming.store.plans import cells_of_run
 from daydreaming.store.results import delete_responses
 from tests.support.experiments import NOW, make_settings, planned_run
@@ -117,7 +116,7 @@ def test_an_answer_that_came_or_went_is_seen_at_once(answered):
 
 def test_an_index_that_was_deleted_is_made_again(answered):
     before = places(answered, "heron")
-    for file in DataRoot(answered.data_root).search_index("demo").iterdir():
+    for file in (answered.cache_folder / "search" / "demo").iterdir():
         file.unlink()
     assert places(answered, "heron") == before
 
@@ -142,7 +141,7 @@ def test_a_text_that_cannot_be_read_is_left_out(answered):
 def test_an_unknown_experiment_is_refused_and_makes_no_index(answered):
     with pytest.raises(InputError, match="Unknown experiment ID"):
         search_texts(answered, "none", "heron", "all", NOW, limit=5, offset=0)
-    assert not DataRoot(answered.data_root).search_index("none").exists()
+    assert not (answered.cache_folder / "search" / "none").exists()
 
 
 def test_the_index_is_nothing_that_verify_finds(settings):

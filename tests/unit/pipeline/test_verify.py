@@ -13,7 +13,8 @@ from sqlalchemy import event, text
 
 from daydreaming.errors import InputError
 from daydreaming.pipeline.call import open_call
-from daydreaming.pipeline.tables import write_all_tables
+from daydreaming.pipeline.plan import start_run
+from daydreaming.pipeline.tables import write_all_tables, write_experiment_tables
 from daydreaming.pipeline.verify import verify
 from daydreaming.pipeline.verify_findings import Finding, Kind
 from daydreaming.settings import Settings
@@ -494,6 +495,31 @@ def test_answers_that_land_after_the_tables_make_them_differ(settings):
     assert findings(settings) == []
     answer_distinctly(settings, "run-1")
     assert Kind.TABLE_DIFFERS in kinds(settings)
+
+
+def test_an_answer_that_another_experiment_bought_leaves_the_tables_behind_and_not_wrong(settings):
+    verdicts = [("evaluation", index) for index in range(12, 16)]
+    finished_run(settings, leave_out=frozenset({("generation", 3), *verdicts}))
+    planned_run(settings, "run-2", now=NOW + timedelta(hours=1), experiment_id="other")
+    answer_distinctly(settings, "run-2")
+    write_all_tables(settings, "other")
+    report = verify(settings)
+    behind = {f.subject for f in report.findings if f.kind is Kind.OUTDATED}
+    assert {"05_parsing/demo/parsed_scores.csv", "06_summary/demo/report.html"} <= behind
+    assert "clear check_completeness" in report.findings[0].detail
+    assert [f for f in report.findings if f.is_error and f.kind is Kind.TABLE_DIFFERS] == []
+    (settings.data_root / "06_summary/demo/final_results.csv").write_text("x")
+    assert only_errors(settings) == {Kind.TABLE_DIFFERS}
+
+
+def test_a_report_of_an_experiment_that_was_never_planned_is_not_wrong(settings):
+    start_run(settings, {"experiment": "demo"}, "run-1", NOW)
+    write_experiment_tables(settings, "demo")
+    assert only_errors(settings) == set()
+
+
+def only_errors(settings):
+    return {f.kind for f in verify(settings).findings if f.is_error}
 
 
 def test_a_models_extra_body_is_frozen_whatever_the_order_of_its_keys(settings):

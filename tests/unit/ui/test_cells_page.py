@@ -83,7 +83,7 @@ def test_a_verdict_on_an_answer_without_an_essay_says_that_nobody_is_asked(site:
 def test_a_call_that_no_run_may_send_says_so(site: TestClient, answered):
     note_refusal(answered, "run-1", "Too dear.")
     page = cell(site, "evaluate", 1, "verdict").text
-    assert '<span class="tag ">held</span>' in page
+    assert '<span class="tag ">not to be sent</span>' in page
     assert "its estimate was refused" in page
 
 

@@ -52,7 +52,7 @@ def hostile(settings: Settings) -> Settings:
 
 
 def rows_of(page: str) -> list[str]:
-    return re.findall(r'<span class="id">([^<]+)</span></th>', page)
+    return re.findall(r'<span class="id"[^>]*>([^<]+)</span></th>', page)
 
 
 def links_in(page: str) -> list[str]:
@@ -260,3 +260,14 @@ def test_what_is_unknown_or_not_allowed_is_refused_in_one_line(site: TestClient,
     page = site.get(path)
     assert page.status_code == status
     assert "Traceback" not in page.text
+
+
+def test_a_phone_sorts_by_the_form(site: TestClient, settings: Settings) -> None:
+    planned_run(settings)
+    answer_distinctly(settings, "run-1")
+    page = site.get("/experiments/demo/essays?sort=id&order=asc").text
+    assert '<option value="id" selected>essay</option>' in page
+    assert '<option value="asc" selected>' in page
+    assert 'type="hidden" name="sort"' not in page
+    chosen = site.get("/experiments/demo/essays?sort=n&order=asc&state=").text
+    assert '<option value="n" selected>' in chosen

@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 from fastapi.testclient import TestClient
 
+from daydreaming.pipeline.plan import note_refusal, start_run
 from daydreaming.settings import Settings
 from daydreaming.store.admission import admit_calls
 from daydreaming.store.database import engine_for, writing_engine
@@ -87,3 +88,28 @@ def test_51_experiments_take_two_pages(site: TestClient, settings: Settings) -> 
     assert "51–51 of 51" in second
     assert ">demo</a>" in second
     assert "There is no page 3" in site.get("/?page=3").text
+
+
+def test_a_run_that_failed_before_its_first_call_is_failed_in_list_and_pages(
+    site: TestClient, settings: Settings
+) -> None:
+    start_run(settings, {"experiment": "demo"}, "run-1", NOW)
+    note_refusal(settings, "run-1", "Connection <x> is not defined.")
+    reason = "Connection &lt;x&gt; is not defined."
+    assert f"failed: {reason}" in site.get("/").text
+    overview = site.get("/experiments/demo").text
+    assert reason in overview
+    assert "this waits for" not in overview.split('id="advice"')[0]
+    failures = site.get("/experiments/demo/failures").text
+    assert reason in failures
+    assert "Nothing is missing" not in failures
+
+
+def test_what_is_not_to_be_sent_does_not_wait(site: TestClient, settings: Settings) -> None:
+    planned_run(settings)
+    note_refusal(settings, "run-1", "Too dear.")
+    text = site.get("/").text
+    assert "not to be sent" in text
+    assert "waiting" not in text
+    planned_run(settings, "run-2", now=NOW + timedelta(seconds=1))
+    assert "Too dear." not in site.get("/").text

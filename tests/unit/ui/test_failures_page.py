@@ -127,7 +127,7 @@ def test_an_evaluation_without_an_essay_leads_to_the_answer(site: TestClient, se
     texts = {("generation", tagged.map_index): "No tag."}
     answer_distinctly(settings, "run-1", texts=texts, leave_out=frozenset(judged))
     text = text_of(site)
-    assert "4 blocked" in text
+    assert "4 not possible" in text
     assert f'/essays/{tagged.cell_id}">the answer without an essay' in text
     unread = text.partition('id="unread-title"')[2]
     assert "1 answer without an essay" in unread

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from daydreaming.pipeline.matrix import Level, Matrix, MatrixCell, Unit
@@ -64,6 +66,8 @@ def test_a_cell_asks_for_the_essays_of_both_levels_and_a_sum_for_those_of_one() 
     view = view_of(made("points", 1.0))
     assert view.filters(ROWS[0], COLUMNS[0]) == {"generation_template": "t", "generation_model": "m"}
     assert view.filters(None, COLUMNS[0]) == {"generation_model": "m"}
+    concepts = replace(view.matrix, rows_by="concept")
+    assert view_of(concepts).filters(ROWS[0], None) == {"concept": "t"}
 
 
 def test_rows_and_columns_change_places() -> None:

@@ -183,7 +183,8 @@ def test_a_cell_of_the_matrix_leads_to_its_essays(site: TestClient, settings: Se
     part = text_of(site, f"{PAGE}/matrix?rows=evaluation_template&columns=generation_model")
     address = "/daydreaming/experiments/demo/essays?evaluation_template=rigor&amp;generation_model=paid"
     assert f'title="4 scores"><a href="{address}">7.50</a>' in part
-    assert "Mean score in points, 0 to 10." in part
+    assert "Mean score in points, 0 to 10; a mean is over all verdicts behind it." in part
+    assert "on 0–10, the rubrics&#39; own scale" in part
     assert 'href="/daydreaming/experiments/demo/essays?evaluation_template=rigor">7.50' in part
     assert "<html" not in part
 
@@ -196,13 +197,18 @@ def test_rubrics_of_different_ranges_are_said_to_be_shares(site: TestClient, set
     assert re.search(r'class="number heat-\d"[^>]*><a [^>]*>\d+ %</a>', part)
 
 
-def test_concepts_lead_to_no_essays_for_there_is_no_such_list(site: TestClient, settings: Settings) -> None:
+def test_a_concept_leads_to_the_essays_that_hold_it(site: TestClient, settings: Settings) -> None:
     planned_run(settings)
     answer_distinctly(settings, "run-1")
     part = text_of(site, f"{PAGE}/matrix?rows=concept&value=count")
     assert "Economic moat" in part
-    assert "/essays?" not in section(part, "matrix").partition('<tr class="all">')[0]
+    assert "/essays?concept=moat&amp;generation_model=free" in section(part, "matrix")
+    assert "A concept counts with each combination that holds it." in part
     assert "Verdicts with a score." in part
+    essays = site.get(f"{PAGE}/essays?concept=moat").text
+    assert '<option value="moat" selected>Economic moat</option>' in essays
+    assert "4 essays." in " ".join(essays.split())
+    assert "No essay fits this filter." in site.get(f"{PAGE}/essays?concept=dream").text
 
 
 def test_a_choice_is_kept_and_can_be_turned_round(site: TestClient, settings: Settings) -> None:
@@ -244,3 +250,23 @@ def test_what_people_wrote_stays_text(site: TestClient, settings: Settings) -> N
         assert "{{7*7}}" in text
         assert "<script>alert" not in text
         assert "<img" not in text
+
+
+def test_a_table_of_statistics_has_a_name_in_words_and_says_each_column_on_a_phone(
+    site: TestClient, settings: Settings
+) -> None:
+    finished_run(settings)
+    page = text_of(site, f"{PAGE}/tables/g_study")
+    assert "<h1>Variance components</h1>" in page
+    assert '<table class="statistics cards">' in page
+    assert 'data-label="ci low"' in page
+    # A dash among numbers stands where the numbers do.
+    assert 'class="number without">–<' in page
+
+
+def test_each_panel_names_the_scale_of_its_scores(site: TestClient, settings: Settings) -> None:
+    finished_run(settings)
+    page = text_of(site, PAGE)
+    for title in ("Score distributions", "Leaderboards", "Judge audit", "Where differences come from"):
+        assert f'{title} <span class="scale">on 0–10, rescaled</span>' in page
+    assert 'Factor matrix <span class="scale">in per cent of each rubric&#39;s own range</span>' in page

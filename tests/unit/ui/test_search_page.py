@@ -12,7 +12,6 @@ from markupsafe import escape
 from daydreaming.pipeline import text_search
 from daydreaming.settings import Settings
 from daydreaming.store.database import engine_for
-from daydreaming.store.files import DataRoot
 from daydreaming.store.plans import cells_of_run
 from tests.support.experiments import planned_run
 from tests.support.finished import answer_distinctly
@@ -110,7 +109,7 @@ def test_an_experiment_without_answers_says_what_it_waits_for(site: TestClient, 
 
 
 def test_an_index_that_cannot_be_written_is_told(site: TestClient, answered):
-    cache = DataRoot(answered.data_root).search_index("demo").parents[1]
+    cache = answered.cache_folder
     cache.write_text("a file where the folder belongs")
     page = site.get(f"{SEARCH}?q=heron")
     assert page.status_code == 200
@@ -132,3 +131,18 @@ def test_an_index_that_cannot_be_written_is_told(site: TestClient, answered):
 )
 def test_what_is_unknown_or_not_allowed_is_refused(site: TestClient, answered, path, status):
     assert site.get(path).status_code == status
+
+
+def test_an_open_quotation_mark_is_told(site: TestClient, answered):
+    told = "The last quotation mark is not closed"
+    assert told in site.get(SEARCH, params={"q": '"meet search'}).text
+    assert told not in site.get(SEARCH, params={"q": '"meet search"'}).text
+
+
+def test_prompts_with_one_passage_are_shown_once(site: TestClient, answered):
+    page = site.get(SEARCH, params={"q": "score", "in": "prompts"}).text
+    total = int(re.search(r"([\d,]+) texts?", page)[1])
+    shown = len(re.findall(r"<li value=", page))
+    more = sum(map(int, re.findall(r"The same passage in (\d+) more prompts?", page)))
+    assert shown + more == total
+    assert shown < total

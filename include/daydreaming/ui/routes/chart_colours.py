@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from functools import cache
 from typing import Final
 
@@ -10,17 +9,17 @@ from fastapi import APIRouter, Response
 
 from daydreaming.charts.colours import theme_css
 from daydreaming.charts.heat import heat_css
+from daydreaming.charts.widths import widths_css
+from daydreaming.ui.static_files import KEPT, text_version
 
 router = APIRouter()
 _NAME: Final = "charts.css"
-#: The address names the content, so a browser may keep it.
-_KEPT: Final = "private, max-age=31536000, immutable"
 
 
 @router.get(f"/{_NAME}", name="chart_colours", include_in_schema=False)
 def show_chart_colours() -> Response:
     """The style sheet."""
-    return Response(chart_css(), media_type="text/css", headers={"cache-control": _KEPT})
+    return Response(chart_css(), media_type="text/css", headers={"cache-control": KEPT})
 
 
 @cache
@@ -31,11 +30,11 @@ def chart_css() -> str:
         f":root{{{theme_css('light')}}}\n"
         f':root[data-theme="dark"]{{{dark}}}\n'
         f"@media (prefers-color-scheme:dark){{:root:not([data-theme]){{{dark}}}}}\n"
-        f"{heat_css()}\n"
+        f"{heat_css()}\n{widths_css()}\n"
     )
 
 
 @cache
 def chart_css_version() -> str:
     """Part of the style sheet's address."""
-    return hashlib.sha256(chart_css().encode()).hexdigest()[:12]
+    return text_version(chart_css().encode())

@@ -27,6 +27,7 @@ from daydreaming.ui.matrix_view import AXIS_NAMES, MEASURE_NAMES, MatrixQuery, v
 from daydreaming.ui.pages import page
 from daydreaming.ui.paging import Paged, PageNumber
 from daydreaming.ui.routes.chart_colours import chart_css_version
+from daydreaming.ui.table_names import table_name
 
 router = APIRouter(default_response_class=HTMLResponse)
 #: Failed calls that the overview names; the page of failures has all.
@@ -63,7 +64,9 @@ def show_experiment(
     settings, now = Settings.from_env(), datetime.now(UTC)
     progress = experiment_progress(settings, experiment_id, now)
     head = read_head(settings, experiment_id, progress.crossings)
-    missing = missing_of(progress.groups, first_failed(settings, experiment_id, now, _FAILED_SHOWN), 0)
+    has_failed = any(group.state == "failed" for group in progress.groups)
+    failed = first_failed(settings, experiment_id, now, _FAILED_SHOWN) if has_failed else []
+    missing = missing_of(progress.groups, failed, 0)
     panels = read_panels(settings, progress, head.design)
     return page(
         request,
@@ -118,6 +121,7 @@ def show_table(
         tab="overview",
         table=table,
         rows=Paged(table.rows, number, _ROWS_PER_PAGE, table.total),
+        title=table_name(table.name),
     )
 
 
