@@ -19,6 +19,7 @@ from tests.bench.dispatch import measure_dispatch, measure_shards
 from tests.bench.limited import measure_limited, measure_three_triggerers
 from tests.bench.overhead import measure_overhead
 from tests.bench.pages import measure_pages
+from tests.bench.settings import measure_settings
 from tests.support.made_design import MadeDesign
 
 
@@ -29,7 +30,7 @@ def main() -> None:
     parser.add_argument("--calls", type=int, default=1000, help="calls of 2 s (default 1000)")
     parser.add_argument("--sharded", type=int, default=4000, help="generations in shards (default 4000)")
     parser.add_argument("--keep", action="store_true", help="keep the temporary folder and name it")
-    names = ("overhead", "dispatch", "limited", "triggerers", "shards", "pages")
+    names = ("overhead", "dispatch", "limited", "triggerers", "shards", "settings", "pages")
     parser.add_argument("--only", nargs="+", choices=names, default=names, help="which to run (default all)")
     options = parser.parse_args()
     benches: dict[str, Callable[[Path], dict[str, Any]]] = {
@@ -38,6 +39,7 @@ def main() -> None:
         "limited": measure_limited,
         "triggerers": measure_three_triggerers,
         "shards": lambda folder: measure_shards(folder, options.calls, options.sharded),
+        "settings": lambda folder: measure_settings(folder, options.rounds),
         "pages": lambda folder: measure_pages(folder, MadeDesign()),
     }
     folder = Path(tempfile.mkdtemp(prefix="daydreaming-bench-"))
