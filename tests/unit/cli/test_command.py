@@ -80,7 +80,8 @@ def test_wrong_usage_ends_with_one_line_that_says_what_is_wrong(settings, daydre
         ("DAYDREAMING_POOLS", "llm_free=many", "DAYDREAMING_POOLS must be NAME=SLOTS"),
         ("DAYDREAMING_DISPATCH", "celery", "DAYDREAMING_DISPATCH must be pool or triggerer"),
         ("DAYDREAMING_CALL_TIMEOUT_S", "-1", "DAYDREAMING_CALL_TIMEOUT_S must be a number"),
-        ("DAYDREAMING_DATA_ROOT", "s3://bucket", "DAYDREAMING_DATA_ROOT must be a local folder"),
+        ("DAYDREAMING_DATA_ROOT", "s3://bucket", "where SQLite cannot be"),
+        ("DAYDREAMING_DATA_ROOT", "gs://bucket", "DAYDREAMING_DATA_ROOT must be"),
     ],
 )
 @pytest.mark.parametrize("arguments", [("plan", "demo"), ("status",), ("run", "demo"), ("up",)])

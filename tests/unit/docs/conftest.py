@@ -3,6 +3,7 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from unittest.mock import patch
 
@@ -26,20 +27,28 @@ _FEW_TABLES = (
 )
 
 
-@pytest.fixture(autouse=True, scope="session")
-def _few_tables(_remembered: None) -> Iterator[None]:
+@contextmanager
+def _few_tables() -> Iterator[None]:
     with patch.object(tables, "ANALYSES", {name: tables.ANALYSES[name] for name in _FEW_TABLES}):
         yield
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _only_few_tables() -> Iterator[None]:
+    # Not for the session: other folders' tests follow in the same process.
+    with _few_tables():
+        yield
+
+
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory, _few_tables: None) -> Settings:
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """The inputs that we ship, and the experiment ``demo`` of them, with every answer and table."""
     folder = tmp_path_factory.mktemp("finished")
     for name in ("01_raw", "experiments"):
         shutil.copytree(ROOT / "data" / name, folder / "inputs" / name)
     settings = Settings(folder / "inputs", folder / "data")
-    finished_run(settings)
+    with _few_tables():
+        finished_run(settings)
     engine_for(settings).dispose()
     return settings
 
