@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -95,11 +96,22 @@ def _read_csv(path: Path) -> pd.DataFrame:
     except OSError as error:
         raise InputError(f"{path}: {error.strerror or error}. Name a CSV file of scores.") from error
     except ValueError as error:  # every parser error of pandas, and what is not UTF-8
-        reason = " ".join(str(error).split())
-        raise InputError(f"{path}: cannot be read as CSV in UTF-8 ({reason}).") from error
+        raise InputError(
+            f"{path}: cannot be read as CSV in UTF-8{_where(error)}. Give a table with the columns of "
+            "parsed_scores.csv."
+        ) from error
     frame = rows.iloc[1:].fillna("").reset_index(drop=True)
     frame.columns = pd.Index([str(name).strip() for name in rows.iloc[0].fillna("")])
     return frame
+
+
+def _where(error: ValueError) -> str:
+    """Of a line that is longer than the first, as pandas says it in its own words."""
+    found = re.search(r"Expected (\d+) fields in line (\d+), saw (\d+)", str(error))
+    if not found:
+        return ""
+    wanted, line, got = found.groups()
+    return f": line {line} has {got} cells, and the first has {wanted}"
 
 
 def _require_columns(path: Path, raw: pd.DataFrame) -> None:

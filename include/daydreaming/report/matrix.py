@@ -81,7 +81,8 @@ def _best_first(rows: Sequence[Mapping[str, Any]], factor: str) -> list[str]:
     sums: dict[str, tuple[int, float]] = {}
     for row in rows:
         scores, points = sums.get(row[factor], (0, 0.0))
-        sums[row[factor]] = (scores + row["count"], points + row["count"] * (row["mean_0_10"] or 0.0))
+        mean, more = row["mean_0_10"], row["count"]
+        sums[row[factor]] = (scores, points) if mean is None else (scores + more, points + more * mean)
     return sorted(sums, key=lambda name: (not sums[name][0], -sums[name][1] / max(sums[name][0], 1), name))
 
 

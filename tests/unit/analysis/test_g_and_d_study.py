@@ -10,8 +10,8 @@ import pytest
 
 from daydreaming.analysis import reml
 from daydreaming.analysis.components import PARTS, RESIDUAL, Components
-from daydreaming.analysis.dstudy import KINDS as D_KINDS
 from daydreaming.analysis.dstudy import CHANGES, MOST, d_study
+from daydreaming.analysis.dstudy import KINDS as D_KINDS
 from daydreaming.analysis.gstudy import KINDS as G_KINDS
 from daydreaming.analysis.gstudy import Design, error_shares, g_study, precision
 from daydreaming.analysis.scores import parsed_scores

@@ -112,7 +112,7 @@ def test_with_one_judge_nothing_is_disputed(settings, daydreaming):
     [
         (("demo", "--top", "1", "--bottom", "2"), "--top and --bottom cannot go together"),
         (("dem",), "Unknown experiment ID 'dem'. Did you mean demo? Experiments that were run: demo."),
-        (("demo", "--top", "0"), "'--top'"),
+        (("demo", "--top", "0"), "--top must be at least 1"),
         ((), "Missing argument"),
     ],
 )

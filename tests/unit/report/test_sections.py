@@ -189,9 +189,9 @@ def test_the_matrix_paints_means_and_marks_what_is_missing():
     section = matrix_section(make_source())
     [heat_map] = of(section, Table)
     assert [c.name for c in heat_map.columns] == ["template", "north", "south"]
-    assert cells(heat_map) == [["essay", "5.00", "–"], ["tags", "7.50", "–"]]
+    assert cells(heat_map) == [["tags", "7.50", "–"], ["essay", "5.00", "–"]]  # highest first
     styles = [[cell.style for cell in row[1:]] for row in heat_map.rows]
-    assert styles == [["heat-0", "heat-none"], ["heat-8", "heat-none"]]
+    assert styles == [["heat-7", "heat-none"], ["heat-1", "heat-none"]]
     assert heat_map.rows[0][1].hover == "4 of 4 scored"
 
 
@@ -334,3 +334,11 @@ def test_an_experiment_without_a_saved_one_is_not_said_to_be_run_by_name():
     origin = replace(ORIGIN, saved_experiment="", runs=[RunLine("x", "", "", 1, "", "")])
     section = reproduce_section(make_source(origin=origin))
     assert of(section, Code)[0].text == "daydreaming verify demo"
+
+
+def test_calls_given_up_before_they_were_sent_are_no_failed_attempts():
+    gave_up = Calls("generation", "north", 2, 0, 2, 0)
+    section = missing_section(make_source(calls=[gave_up], failures=[]))
+    told = [block.text for block in of(section, Paragraph)]
+    assert "2 calls given up before anything was sent: a cap was reached, or another call failed." in told
+    assert "No attempt has failed." not in told

@@ -139,10 +139,15 @@ def test_an_open_quotation_mark_is_told(site: TestClient, answered):
     assert told not in site.get(SEARCH, params={"q": '"meet search"'}).text
 
 
-def test_prompts_with_one_passage_are_shown_once(site: TestClient, answered):
-    page = site.get(SEARCH, params={"q": "score", "in": "prompts"}).text
-    total = int(re.search(r"([\d,]+) texts?", page)[1])
+def test_prompts_with_one_passage_are_shown_once(site: TestClient, settings: Settings):
+    planned_run(settings)
+    text = f"<essay>{'word ' * 80}pelican{' word' * 80}</essay>"
+    answer_distinctly(settings, "run-1", texts={("generation", i): text for i in range(4)})
+    page = site.get(SEARCH, params={"q": "pelican", "in": "prompts"}).text
+    total = int(re.search(r"(\d+) texts, the best match first", page)[1])
     shown = len(re.findall(r"<li value=", page))
     more = sum(map(int, re.findall(r"The same passage in (\d+) more prompts?", page)))
-    assert shown + more == total
+    assert shown + more == total > 1
     assert shown < total
+    (link, *_) = re.findall(r'<li><a href="/daydreaming([^"]+)">', page)
+    assert site.get(html.unescape(link)).status_code == 200
