@@ -10,14 +10,16 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.error
-import urllib.request
 import uuid
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
+import boto3
 import pytest
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
 
 from daydreaming.objects import bucket
 from daydreaming.objects.path import ObjectPath
@@ -122,14 +124,24 @@ class S3Server:
             time.sleep(0.1)
 
     def _is_ready(self) -> bool:
-        """Whether it answers, and has made its bucket: a stranger is refused then."""
-        try:
-            urllib.request.urlopen(f"{self.url}/{self.bucket}", timeout=5)
-        except urllib.error.HTTPError as error:
-            return error.code == 403
-        except OSError:
-            return False
+        """Whether it has made its bucket, and lets those in who may see it."""
+        with closing(self._client()) as client:
+            try:
+                client.head_bucket(Bucket=self.bucket)
+            except (BotoCoreError, ClientError):
+                return False
         return True
+
+    def _client(self) -> Any:
+        settings = self.environment()
+        return boto3.client(
+            "s3",
+            endpoint_url=self.url,
+            aws_access_key_id=settings["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=settings["AWS_SECRET_ACCESS_KEY"],
+            region_name=settings["AWS_DEFAULT_REGION"],
+            config=Config(retries={"max_attempts": 0}, connect_timeout=5, read_timeout=5),
+        )
 
     def _stop(self) -> None:
         if self._server is not None:

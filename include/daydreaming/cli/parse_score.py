@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from typing import TextIO
 
 from daydreaming.errors import InputError
@@ -14,36 +13,24 @@ def run_parse_score(files: list[str], parser: str, scale: str, as_json: bool, ou
     """Read files one at a time and write one line for each as soon as it is read.
 
     Args:
-        files: Paths of judges' answers; one that is there and cannot be read is an unscored line.
+        files: Paths of judges' answers; one that cannot be read is an unscored line.
         parser: One of ``SCORE_PARSERS``.
         scale: The template's scale, such as ``0-9``.
         as_json: One JSON object per line (``file, parser, score, error``) instead of columns.
         out: Where the lines go.
 
     Raises:
-        InputError: Unknown parser, bad scale, no files, or one that is not there; nothing is written then.
+        InputError: Unknown parser, bad scale, or no files; nothing is written then.
     """
     if not files:
         raise InputError("no files to score: name at least one file with a judge's answer.")
     require_score_parser(parser)
     limits = Scale.parse(scale)
-    missing = [file for file in files if not _exists(file)]
-    if missing:
-        raise InputError(
-            [f"{_printable(file)}: there is no such file. Nothing was read." for file in missing]
-        )
     width = max(len(_printable(file)) for file in files)
     for file in files:
         scored = parse_score_file(file, parser, limits)
         out.write((_as_json(scored) if as_json else _as_columns(scored, width)) + "\n")
         out.flush()
-
-
-def _exists(file: str) -> bool:
-    try:
-        return os.path.lexists(file)
-    except ValueError:  # a path that no file can have
-        return False
 
 
 def _as_json(scored: ScoredFile) -> str:

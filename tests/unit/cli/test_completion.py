@@ -132,4 +132,4 @@ def test_the_version(daydreaming):
 def test_without_a_command_it_says_what_is_missing(daydreaming):
     result = daydreaming()
     assert (result.code, result.out) == (2, "")
-    assert result.err == "Error: Missing command. See daydreaming --help.\n"
+    assert result.err == "Error: Missing command. See `daydreaming --help`.\n"

@@ -16,10 +16,6 @@ from daydreaming.errors import InputError
         (("query", "--limit", "x"), "--limit must be a whole number; got 'x'."),
         (("up", "--port", "99999"), "--port must be at most 65535; got '99999'."),
         (("plan", ""), "Name a saved experiment: an empty name would mean everything that is active."),
-        (
-            ("parse-score", "--parser", "strict", "/no/file"),
-            "/no/file: there is no such file. Nothing was read.",
-        ),
     ],
 )
 def test_a_refused_value_is_one_line_with_the_rule_and_the_value(settings, daydreaming, arguments, line):
