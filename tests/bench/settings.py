@@ -14,7 +14,6 @@ from typing import Any
 from tests.bench.deployment import (
     Bench,
     Design,
-    cpu_seconds,
     deployment,
     run_stage,
     trigger,
@@ -22,11 +21,9 @@ from tests.bench.deployment import (
 )
 
 _CONCEPTS = 50
-_CALLS = 250
+_CALLS = 200
 _LATENCY = ("--latency-s", "2")
-#: No model of this name is asked, so every generation ends as a permanent failure.
-_NO_GENERATOR = ("--models", "judge")
-_SMALL_RUNS = 3
+_SMALL_RUNS = 2
 
 
 @dataclass(frozen=True)
@@ -66,28 +63,15 @@ def _small_run(bench: Bench) -> float:
     return median(seconds)
 
 
-def _cpu_of_failures(bench: Bench) -> float:
-    """CPU seconds of the DAG processor while every call of a run fails for good."""
-    _warm_up(bench)
-    before = cpu_seconds(bench.services)
-    run_id = trigger(bench, "daydream_experiment", _conf("calls", _CALLS))
-    if (state := wait_for_run(bench, "daydream_experiment", run_id)) != "failed":
-        raise SystemExit(f"The run whose calls fail ended as {state}; look into it with --keep")
-    return cpu_seconds(bench.services)["dag-processor"] - before["dag-processor"]
-
-
 _POOL = _Load(_rate, "calls per second, pool")
-_SLOW_POOL = _Load(_rate, "calls of 2 s per second, pool", llm_options=_LATENCY)
 _TRIGGERER = _Load(_rate, "calls of 2 s per second, triggerer", "triggerer", _LATENCY)
 _SMALL = _Load(_small_run, "seconds of a small run")
-_FAILING = _Load(_cpu_of_failures, "CPU seconds of the DAG processor, calls that fail", "pool", _NO_GENERATOR)
 
 #: Setting, Airflow's default, and the load that it is for.
 _SETTINGS: Sequence[tuple[str, str, _Load]] = (
     ("WORKERS__MIN_HEARTBEAT_INTERVAL", "5", _POOL),
     ("CORE__PARALLELISM", "32", _POOL),
     ("SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME", "1", _SMALL),
-    ("DAG_PROCESSOR__MAX_CALLBACKS_PER_LOOP", "20", _FAILING),
     ("TRIGGERER__MAX_TRIGGER_TO_SELECT_PER_LOOP", "50", _TRIGGERER),
     # What we ship is Airflow's default here: tried is what a smaller one would cost.
     ("TRIGGERER__CAPACITY", "50", _TRIGGERER),

@@ -140,8 +140,6 @@ def _airflow_settings(home: Home) -> dict[str, str]:
         "DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home.path / 'airflow.db'}",
         "LOGGING__BASE_LOG_FOLDER": home.path / "logs",
         "DAG_PROCESSOR__REFRESH_INTERVAL": 30,
-        # Each call that the triggerer ends leaves a callback; handled together, the DAG is parsed once.
-        "DAG_PROCESSOR__MAX_CALLBACKS_PER_LOOP": 500,
         # A run is a chain of small tasks: each waits this long for a scheduler that has nothing to do.
         "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": 0.25,
         "TRIGGERER__CAPACITY": 1000,
