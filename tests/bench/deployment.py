@@ -74,7 +74,8 @@ def deployment(
     home, settings = Home(folder / "airflow"), Settings.from_env()
     try:
         services = start(home, settings, port=0, llm="simulated", say=_say, llm_options=llm_options)
-        yield Bench(home, settings, services, AirflowClient(services.url, USER, home.password()))
+        with closing(AirflowClient(services.url, USER, home.password())) as client:
+            yield Bench(home, settings, services, client)
     finally:
         stop(home)
         for name, value in before.items():

@@ -110,7 +110,7 @@ def running_airflow(
         home, settings = Home.from_env(), Settings.from_env()
         deployment = start(home, settings, port=0, llm="none", say=lambda _line: None)
         try:
-            client = AirflowClient(deployment.url, USER, home.password())
-            yield RunningAirflow(client, settings, home, simulator)
+            with closing(AirflowClient(deployment.url, USER, home.password())) as client:
+                yield RunningAirflow(client, settings, home, simulator)
         finally:
             stop(home)

@@ -43,7 +43,15 @@ class AirflowClient:
             self._http = httpx.Client(base_url=self.url, timeout=_TIMEOUT_S, trust_env=not local)
         except httpx.InvalidURL as error:
             raise InputError(f"DAYDREAMING_AIRFLOW_URL must be a URL; got {self.url!r} ({error}).") from error
-        self._log_in()
+        try:
+            self._log_in()
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Close its connections."""
+        self._http.close()
 
     @classmethod
     def from_env(cls) -> AirflowClient:

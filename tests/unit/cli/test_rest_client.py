@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 
@@ -23,9 +24,10 @@ def airflow() -> Iterator[AirflowDouble]:
 
 
 @pytest.fixture
-def client(airflow: AirflowDouble) -> AirflowClient:
+def client(airflow: AirflowDouble) -> Iterator[AirflowClient]:
     """A client that is logged in."""
-    return AirflowClient(airflow.url, "admin", "sesame")
+    with closing(AirflowClient(airflow.url, "admin", "sesame")) as logged_in:
+        yield logged_in
 
 
 def test_a_run_is_started_with_conf_and_no_logical_date(airflow, client):
