@@ -20,6 +20,7 @@ from airflow.sdk import Asset, PartitionedAssetTimetable, dag, task
 from airflow.sdk.exceptions import AirflowSkipException
 
 from daydreaming.operators.failures import fail_clearly
+from daydreaming.operators.lineage import tell_cross_lineage
 from daydreaming.operators.query_form import query_params
 from daydreaming.settings import Settings
 
@@ -31,8 +32,10 @@ def _write(group: str, params: dict[str, Any], digest: str) -> None:
     from daydreaming.pipeline.query import read_filter
     from daydreaming.pipeline.query_tables import write_group
 
-    for name, rows in write_group(settings, group, read_filter(params), digest).items():
+    written = write_group(settings, group, read_filter(params), digest)
+    for name, rows in written.items():
         log.info("%s: %d rows", name, rows)
+    tell_cross_lineage(written)
 
 
 @task

@@ -7,7 +7,7 @@ are thousands of files: the folder stands for them.
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Literal
@@ -36,16 +36,30 @@ def tell_lineage(task: TableTask, run_id: str) -> None:
     """
     if not has_openlineage():
         return
-    from airflow.sdk.lineage import get_hook_lineage_collector
-
     from daydreaming.pipeline.cross_tables import experiment_of
 
     settings = Settings.from_env()
-    files = DataRoot(settings.data_root)
-    reads, writes = _tables(files, task, experiment_of(settings, run_id))
+    _tell(*_tables(DataRoot(settings.data_root), task, experiment_of(settings, run_id)))
+
+
+def tell_cross_lineage(tables: Iterable[str]) -> None:
+    """Report the tables over all experiments, by name, that a task has made of all results.
+
+    Nothing where the extra is not installed.
+    """
+    if not has_openlineage():
+        return
+    files = DataRoot(Settings.from_env().data_root)
+    folder = files.cross_experiment()
+    _tell(_results(files), [folder / f"{name}{kind}" for name in tables for kind in (".csv", ".parquet")])
+
+
+def _tell(reads: Iterable[Path], writes: Iterable[Path]) -> None:
+    from airflow.sdk.lineage import get_hook_lineage_collector
+
     collector = get_hook_lineage_collector()
     # The collector tells contexts apart by their identity: one, so that no table counts twice.
-    context: object = tell_lineage
+    context: object = _tell
     for path in reads:
         collector.add_input_asset(context=context, uri=path.as_uri())  # type: ignore[arg-type]
     for path in writes:
@@ -57,7 +71,7 @@ def _tables(files: DataRoot, task: TableTask, experiment_id: str) -> tuple[Seque
     scores = files.parsing(experiment_id) / "parsed_scores.csv"
     plans = [files.tasks(experiment_id) / f"{stage}_tasks.csv" for stage in ("generation", "evaluation")]
     summaries = [path for path in _csv_files(files, experiment_id) if path != scores]
-    across = [files.cross_experiment() / f"{stage}_results.csv" for stage in ("generation", "evaluation")]
+    across = _results(files)
     told = [
         files.reporting(experiment_id) / "errors.csv",
         files.summary(experiment_id) / "report.html",
@@ -82,3 +96,7 @@ def _csv_files(files: DataRoot, experiment_id: str) -> Iterator[Path]:
 def _answers(files: DataRoot) -> list[Path]:
     stages: tuple[Stage, ...] = ("generation", "evaluation")
     return [files.response(stage, "any").parent for stage in stages]
+
+
+def _results(files: DataRoot) -> list[Path]:
+    return [files.cross_experiment() / f"{stage}_results.csv" for stage in ("generation", "evaluation")]

@@ -7,7 +7,7 @@ import importlib.util
 import pytest
 
 from daydreaming.operators import lineage
-from daydreaming.operators.lineage import tell_lineage
+from daydreaming.operators.lineage import tell_cross_lineage, tell_lineage
 from tests.support.experiments import answer_all, planned_run
 
 TASKS = {
@@ -101,10 +101,23 @@ def test_the_last_task_names_all_that_the_others_write(finished, collector):
     assert set(collector.outputs) == written
 
 
+@pytest.mark.parametrize("group", ["filtered_evaluation_results", "model_performance"])
+def test_the_tables_over_all_experiments_are_named(finished, collector, group):
+    from daydreaming.pipeline.query import read_filter
+    from daydreaming.pipeline.query_tables import write_group
+
+    tell_cross_lineage(write_group(finished, group, read_filter({}), "digest"))
+    assert below(finished, collector.inputs) == TASKS["append_cross_experiment"][1]
+    outputs = below(finished, collector.outputs)
+    made = {f"07_cross_experiment/{path.name}" for path in finished.data_root.glob("07_cross*/*.*")}
+    assert outputs == {name for name in made if name.startswith(f"07_cross_experiment/{group}")}
+
+
 def test_without_the_extra_nothing_is_looked_up(monkeypatch):
     monkeypatch.setattr(lineage, "has_openlineage", lambda: False)
     monkeypatch.setattr(lineage, "Settings", None)
     tell_lineage("summarize", "no such run")
+    tell_cross_lineage(["model_performance_over_time"])
 
 
 @pytest.mark.skipif(
