@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 
 class DaydreamingError(Exception):
@@ -122,6 +123,27 @@ class ScoreParseError(ParseError):
 
 class StoreError(DaydreamingError):
     """Files or results database do not hold what they should."""
+
+
+class ObjectStoreError(StoreError):
+    """An object store did not do what was asked; what it holds is whole.
+
+    Attributes:
+        reason: ``down``: it does not answer, or fails, which may pass; ``refused``: the credentials;
+            ``missing``: the bucket.
+    """
+
+    def __init__(self, message: str, reason: Literal["down", "refused", "missing"]) -> None:
+        self.reason = reason
+        super().__init__(message)
+
+    def __reduce__(self) -> tuple[type[ObjectStoreError], tuple[str, str]]:
+        return type(self), (str(self), self.reason)
+
+
+def is_store_down(error: Exception) -> bool:
+    """Whether an object store did not answer, so that trying again may help."""
+    return isinstance(error, ObjectStoreError) and error.reason == "down"
 
 
 class StaleResponseError(StoreError):

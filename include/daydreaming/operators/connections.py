@@ -9,16 +9,16 @@ from airflow.sdk.exceptions import AirflowNotFoundException
 
 from daydreaming.errors import InputError
 from daydreaming.pipeline.connection_limits import ConnectionLimits
-from daydreaming.triggers.clients import missing_connection
+from daydreaming.triggers.clients import missing_connection, wrong_type
 
 
 def require_connections(conn_ids: Iterable[str]) -> None:
-    """Refuse a run that would send calls through a connection that is not defined.
+    """Refuse a run that would send calls through a connection that is not defined, or not for models.
 
     Raises:
-        InputError: One line for each missing connection.
+        InputError: One line for each such connection.
     """
-    problems = [missing_connection(conn_id) for conn_id in sorted(set(conn_ids)) if not _is_defined(conn_id)]
+    problems = [problem for conn_id in sorted(set(conn_ids)) if (problem := _problem_of(conn_id))]
     if problems:
         raise InputError(problems)
 
@@ -36,9 +36,9 @@ def limits_in_airflow(conn_id: str) -> ConnectionLimits:
     return ConnectionLimits.of_extra(conn_id, connection.extra_dejson)
 
 
-def _is_defined(conn_id: str) -> bool:
+def _problem_of(conn_id: str) -> str | None:
     try:
-        BaseHook.get_connection(conn_id)
+        connection = BaseHook.get_connection(conn_id)
     except AirflowNotFoundException:
-        return False
-    return True
+        return missing_connection(conn_id)
+    return wrong_type(conn_id, connection.conn_type)

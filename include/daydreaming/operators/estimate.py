@@ -8,7 +8,7 @@ from airflow.providers.standard.exceptions import HITLRejectException
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 
 from daydreaming.errors import DaydreamingError
-from daydreaming.operators.failures import fail_for_good, note_early_end
+from daydreaming.operators.failures import fail_for_good, note_early_end, patiently
 from daydreaming.settings import Settings
 
 if TYPE_CHECKING:
@@ -42,8 +42,8 @@ class EstimateCostOperator(ApprovalOperator):
             if is_shard(settings, run_id):
                 self.log.info("The run that planned this shard has estimated it")
                 return self.planned_evaluations
-            take_back_refusal(settings, run_id)
-            estimate = estimate_run(settings, run_id, limits_in_airflow)
+            patiently(take_back_refusal)(settings, run_id)
+            estimate = patiently(estimate_run)(settings, run_id, limits_in_airflow)
             for line in estimate.lines():
                 self.log.info(line)
             if not estimate.dry_run:

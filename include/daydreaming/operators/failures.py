@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import NoReturn, ParamSpec, TypeVar
@@ -11,17 +12,40 @@ from typing import NoReturn, ParamSpec, TypeVar
 from airflow.sdk import get_current_context
 from airflow.sdk.definitions.retry_policy import RetryDecision, RetryPolicy
 
-from daydreaming.errors import DaydreamingError
+from daydreaming.errors import DaydreamingError, ObjectStoreError, is_store_down
 from daydreaming.settings import Settings
 
 P = ParamSpec("P")
 R = TypeVar("R")
 log = logging.getLogger(__name__)
+#: Seconds between two tries at an object store that is down; before each the client itself tries for some.
+_WAITS_S = (1.0, 4.0, 10.0, 20.0, 30.0)
+
+
+def patiently(function: Callable[P, R]) -> Callable[P, R]:
+    """Decorate what may be done twice: it is done again for a minute while the object store is down."""
+
+    @functools.wraps(function)
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
+        for wait_s in _WAITS_S:
+            try:
+                return function(*args, **kwargs)
+            except ObjectStoreError as error:
+                if not is_store_down(error):
+                    raise
+                log.warning("%s Tried again in %.0f s.", error, wait_s)
+            time.sleep(wait_s)
+        return function(*args, **kwargs)
+
+    return wrapper
 
 
 def fail_clearly(function: Callable[P, R]) -> Callable[P, R]:
     """Decorate a task's function: each problem gets its line in the log, and the task fails for good."""
+    return _fail_for_good_by(patiently(function))
 
+
+def _fail_for_good_by(function: Callable[P, R]) -> Callable[P, R]:
     @functools.wraps(function)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
@@ -37,16 +61,17 @@ def end_run_clearly(function: Callable[P, R]) -> Callable[P, R]:
 
     The function takes ``run_id``, by name, as Airflow passes it.
     """
+    patient = patiently(function)
 
     @functools.wraps(function)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
-            return function(*args, **kwargs)
+            return patient(*args, **kwargs)
         except DaydreamingError as error:
             note_early_end(str(kwargs["run_id"]), str(error))
             raise
 
-    return fail_clearly(wrapper)
+    return _fail_for_good_by(wrapper)
 
 
 def note_early_end(run_id: str, reason: str) -> None:

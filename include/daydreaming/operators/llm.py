@@ -14,7 +14,7 @@ from airflow.sdk.exceptions import (
 )
 from airflow.triggers.base import StartTriggerArgs
 
-from daydreaming.errors import DaydreamingError, EssayParseError
+from daydreaming.errors import DaydreamingError, EssayParseError, is_store_down
 from daydreaming.operators.failures import fail_for_good
 from daydreaming.pipeline.call import (
     CellCall,
@@ -64,6 +64,8 @@ class LLMCallOperator(BaseOperator):
         except EssayParseError as error:
             raise AirflowSkipException(str(error)) from None
         except DaydreamingError as error:
+            if is_store_down(error):
+                raise AirflowException(str(error)) from None
             fail_for_good(str(error))
         self.defer(
             trigger=LLMCallTrigger(run_id, self.stage, map_index), method_name=self.execute_complete.__name__

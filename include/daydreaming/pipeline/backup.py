@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING
 from daydreaming import __version__
 from daydreaming.errors import InputError, StoreError
 from daydreaming.inputs.records import Stage
+from daydreaming.pipeline.cut_off import refuse_half_restored
+from daydreaming.pipeline.disk_problems import disk_problems_told
 from daydreaming.pipeline.rebuild_progress import Progress
 from daydreaming.settings import Settings
 from daydreaming.store.backup_manifest import Entry, Manifest
@@ -64,8 +66,10 @@ def back_up(settings: Settings, path: Path, progress: Progress) -> BackedUp:
     """
     path = path.absolute()
     _require_place(settings, path)
+    refuse_half_restored(settings)
     _require_schema(read_revision(settings))
-    with _one_line(path), TemporaryDirectory(prefix=".~backup-", dir=path.parent) as folder:
+    told = disk_problems_told(f"The backup {path} cannot be made", "No file was left.")
+    with told, TemporaryDirectory(prefix=".~backup-", dir=path.parent) as folder:
         with backup_writer(Path(folder)) as writer:
             manifest = _fill(settings, writer, progress)
             made = writer.finish(manifest)
@@ -203,14 +207,3 @@ def _require_schema(revision: str | None) -> None:
             f"The results database has the schema {revision}, this release works with {latest_revision()}. "
             "Make the backup with the release that made the database, or run first: daydreaming migrate"
         )
-
-
-@contextmanager
-def _one_line(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        raise StoreError(
-            f"The backup {path} cannot be made ({where}{error.strerror}). No file was left."
-        ) from error

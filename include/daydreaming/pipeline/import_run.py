@@ -66,8 +66,10 @@ def plan_import(
         combinations: All of ``cells``.
         now: Time of the run and of new mapping rows.
     """
+    from daydreaming.pipeline.cut_off import refuse_half_restored
     from daydreaming.store.migrate import upgrade_database
 
+    refuse_half_restored(settings)
     upgrade_database(settings)
     engine, files = engine_for(settings), DataRoot(settings.data_root)
     inputs = freeze_inputs(folder, experiment_id, cells, parsers, combinations)

@@ -106,9 +106,11 @@ def start_run(
     Raises:
         InputError: Names every problem of parameters and inputs.
     """
+    from daydreaming.pipeline.cut_off import refuse_half_restored
     from daydreaming.store.input_copy import copy_inputs
     from daydreaming.store.migrate import upgrade_database
 
+    refuse_half_restored(settings)
     upgrade_database(settings)
     with suppress(StoreError):
         return read_run(engine_for(settings), run_id)
@@ -199,6 +201,9 @@ def plan_generations(settings: Settings, run_id: str, *, now: datetime, max_inst
         cells = [_generation_cell(index, item, pools) for index, item in enumerate(made)]
         record_plan(settings, shard, "generation", cells)
     _write_generation_tables(settings, run, inputs)
+    if len(shards) > 1:
+        # Where the evaluations were planned before the shards were recorded, their table lacks them.
+        _write_evaluation_table(settings, run)
     return _planned_indices(settings, run_id, "generation")
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from daydreaming.errors import StoreError
 from daydreaming.inputs.records import Stage
 from daydreaming.objects.path import ObjectPath
+from daydreaming.pipeline.cut_off import refuse_half_restored
 from daydreaming.pipeline.rebuild_budgets import restore_budgets
 from daydreaming.pipeline.rebuild_export import export_runs
 from daydreaming.pipeline.rebuild_ledger import restore_ledger
@@ -66,6 +67,7 @@ def rebuild_database(settings: Settings, progress: Progress) -> Rebuilt:
             changed then.
     """
     with _only_one(settings), set_aside_unreadable(settings) as put_aside:
+        refuse_half_restored(settings)
         upgrade_database(settings)
         with engine_for(settings).connect() as connection:
             require_rest(connection)

@@ -5,23 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from daydreaming.errors import InputError, StoreError
 from daydreaming.objects.path import ObjectPath
+from daydreaming.pipeline.cut_off import full_table
+from daydreaming.pipeline.disk_problems import disk_problems_told
 from daydreaming.pipeline.rebuild_progress import Progress
 from daydreaming.settings import Settings
 from daydreaming.store.backup_manifest import Manifest
 from daydreaming.store.backup_reader import BackupReader, open_backup
 from daydreaming.store.database import SQLITE_NAME, engine_for, writing_engine
-from daydreaming.store.migrate import latest_revision, move_schema, read_revision, require_known
+from daydreaming.store.migrate import latest_revision, move_schema, require_known
 from daydreaming.store.staging import Staging, staging, was_cut_off
 from daydreaming.store.stored_files import stored_files
 from daydreaming.store.table_dump import continue_numbers, first_full_table, load_rows
 
-if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
+_UNCHANGED = "Nothing was changed."
 _COMPANIONS = ("", "-wal", "-shm")
 
 
@@ -45,7 +44,8 @@ def restore(settings: Settings, path: Path, progress: Progress) -> Manifest:
     """Restore a backup.
 
     Every byte is read and compared before anything takes its place: the rows in one transaction, which
-    ends when the files have theirs.
+    ends when the files have theirs. On an object store that takes its time: whoever is killed meanwhile
+    leaves a mark, and the same restore again goes on.
 
     Args:
         settings: The deployment's settings; database and data root hold nothing yet.
@@ -56,13 +56,13 @@ def restore(settings: Settings, path: Path, progress: Progress) -> Manifest:
         InputError: Data root or database hold something.
         StoreError: The backup cannot be used, or something cannot be written; nothing is changed then.
     """
-    with open_backup(path) as backup, _one_line(path):
+    told = disk_problems_told(f"{path} cannot be restored", _UNCHANGED)
+    with open_backup(path) as backup, told, _rows_told(path):
         manifest = backup.manifest
         require_known(manifest.schema, f"The backup {path}")
-        _require_local(settings)
         _require_empty_root(settings)
         _require_empty_database(settings)
-        with staging(settings.data_root) as staged:
+        with staging(settings.data_root, settings.cache_folder) as staged:
             _begin(backup, progress)
             for entry, chunks in backup.members():
                 staged.write(entry.name, chunks, entry.modified_ns)
@@ -77,7 +77,7 @@ def _begin(backup: BackupReader, progress: Progress) -> None:
 
 def _put_in_place(settings: Settings, manifest: Manifest, staged: Staging, progress: Progress) -> None:
     with _no_half_database(settings), writing_engine(settings).begin() as connection:
-        _refuse_rows(connection)
+        _refuse_rows(first_full_table(connection))
         move_schema(connection, manifest.schema)
         progress.begin("tables of the results database", len(manifest.tables))
         for table in manifest.tables:
@@ -88,7 +88,9 @@ def _put_in_place(settings: Settings, manifest: Manifest, staged: Staging, progr
             progress.advance()
         move_schema(connection, latest_revision())
         continue_numbers(connection)
-        staged.place()
+        if isinstance(settings.data_root, ObjectPath):
+            progress.begin("files", manifest.files)
+        staged.place(progress.advance)
 
 
 def _lines(path: Path) -> Iterable[bytes]:
@@ -112,19 +114,13 @@ def _no_half_database(settings: Settings) -> Iterator[None]:
         raise
 
 
-def _require_local(settings: Settings) -> None:
-    if isinstance(settings.data_root, ObjectPath):
-        raise InputError(
-            f"A backup is restored into a local folder; got {settings.data_root}. Set DAYDREAMING_DATA_ROOT "
-            "to an empty folder, restore, copy its files to the object store, then set it back."
-        )
-
-
 def _require_empty_root(settings: Settings) -> None:
-    found = next(stored_files(settings.data_root), None)
+    found, is_far = next(stored_files(settings.data_root), None), isinstance(settings.data_root, ObjectPath)
     if found is None:
         return
     if was_cut_off(settings.data_root):
+        if is_far:
+            return
         raise InputError(
             f"{settings.data_root} holds part of a backup: an earlier restore was killed. Delete what is in "
             "it, then restore again."
@@ -136,13 +132,10 @@ def _require_empty_root(settings: Settings) -> None:
 
 
 def _require_empty_database(settings: Settings) -> None:
-    if read_revision(settings) is not None:
-        with engine_for(settings).connect() as connection:
-            _refuse_rows(connection)
+    _refuse_rows(full_table(settings))
 
 
-def _refuse_rows(connection: Connection) -> None:
-    full = first_full_table(connection)
+def _refuse_rows(full: str | None) -> None:
     if full:
         raise InputError(
             f"The results database is not empty: the table {full} holds rows. A backup is restored into an "
@@ -151,19 +144,13 @@ def _refuse_rows(connection: Connection) -> None:
 
 
 @contextmanager
-def _one_line(path: Path) -> Iterator[None]:
+def _rows_told(path: Path) -> Iterator[None]:
     from sqlalchemy.exc import SQLAlchemyError
 
     try:
         yield
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        raise StoreError(
-            f"{path} cannot be restored ({where}{error.strerror}). Nothing was changed."
-        ) from error
     except (SQLAlchemyError, KeyError, ValueError) as error:
         cause = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
         raise StoreError(
-            f"{path} cannot be restored: its rows do not fit the results database ({cause}). Nothing was "
-            "changed."
+            f"{path} cannot be restored: its rows do not fit the results database ({cause}). {_UNCHANGED}"
         ) from error

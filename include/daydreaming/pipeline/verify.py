@@ -10,6 +10,7 @@ from daydreaming.errors import StoreError
 from daydreaming.inputs.records import Stage
 from daydreaming.inputs.snapshot import Inputs
 from daydreaming.pipeline.call import CellCall
+from daydreaming.pipeline.cut_off import refuse_half_restored
 from daydreaming.pipeline.experiments import choose_experiments, has_results
 from daydreaming.pipeline.refresh import ExperimentRows
 from daydreaming.pipeline.shared_cells import SharedCells, find_shared_cells
@@ -65,8 +66,9 @@ def verify(
         progress: Who is told how far it is.
 
     Raises:
-        InputError: No experiment of such an ID was started.
+        InputError: No experiment of such an ID was started; or a restore of a backup is not done.
     """
+    refuse_half_restored(settings)
     wanted: Sequence[str | None] = experiment_ids or [None]
     chosen = dict.fromkeys(name for one in wanted for name in choose_experiments(settings, one))
     report, seen, shown = Report(), SeenAnswers(), progress or Silent()

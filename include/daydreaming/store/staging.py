@@ -5,21 +5,32 @@ from __future__ import annotations
 import os
 import shutil
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from daydreaming.objects.path import ObjectPath
+from daydreaming.store.object_places import ObjectPlaces
 
 _PREFIX = ".~restore-"
 _DATA, _REPLACED = "data", "replaced"
 
 
 class Staging:
-    """A folder inside the data root, on its disk, which no other part of the package looks into."""
+    """A local folder that no other part of the package looks into.
 
-    def __init__(self, data_root: Path) -> None:
-        self.folder = data_root / f"{_PREFIX}{uuid.uuid4().hex}"
-        self._data_root = data_root
-        self._moved: list[tuple[Path, Path]] = []
+    Args:
+        data_root: Where the files belong.
+        scratch: Where the folder is made: in a local data root, for it has to be on the same disk.
+    """
+
+    def __init__(self, data_root: Path, scratch: Path) -> None:
+        self.folder = scratch / f"{_PREFIX}{uuid.uuid4().hex}"
+        self._places: ObjectPlaces | _LocalPlaces = (
+            ObjectPlaces(data_root, f"{_PREFIX}unfinished")
+            if isinstance(data_root, ObjectPath)
+            else _LocalPlaces(data_root, self.folder / _REPLACED)
+        )
 
     def write(self, name: str, chunks: Iterable[bytes], modified_ns: int) -> Path:
         """Write a new file, ``name`` with forward slashes.
@@ -35,17 +46,39 @@ class Staging:
         os.utime(path, ns=(modified_ns, modified_ns))
         return path
 
-    def place(self) -> None:
-        """Move what lies below ``data`` into the data root.
+    def place(self, advance: Callable[[], None]) -> None:
+        """Let what lies below ``data`` take its place.
 
-        What has one of its names there, an empty folder or one of locks, steps aside.
+        Args:
+            advance: Told of each file, where that takes its time.
         """
-        (self.folder / _REPLACED).mkdir()
-        for source in sorted((self.folder / _DATA).glob("*")):
-            target = self._data_root / source.name
+        self._places.fill(self.folder / _DATA, advance)
+
+    def undo(self) -> None:
+        """Take everything back."""
+        self._places.undo()
+
+    def finish(self) -> None:
+        """Say that all is there for good."""
+        self._places.finish()
+
+
+class _LocalPlaces:
+    """The places in a local folder: what lies at its top is renamed."""
+
+    def __init__(self, root: Path, replaced: Path) -> None:
+        self._root = root
+        self._replaced = replaced
+        self._moved: list[tuple[Path, Path]] = []
+
+    def fill(self, source: Path, _advance: Callable[[], None]) -> None:
+        """Move everything; what has one of the names, an empty folder or one of locks, steps aside."""
+        self._replaced.mkdir()
+        for path in sorted(source.glob("*")):
+            target = self._root / path.name
             if target.exists():
-                self._move(target, self.folder / _REPLACED / source.name)
-            self._move(source, target)
+                self._move(target, self._replaced / path.name)
+            self._move(path, target)
 
     def undo(self) -> None:
         """Move everything back."""
@@ -53,31 +86,43 @@ class Staging:
             source, target = self._moved.pop()
             target.rename(source)
 
+    def finish(self) -> None:
+        """Nothing: the folder that goes now says it."""
+
     def _move(self, source: Path, target: Path) -> None:
         source.rename(target)
         self._moved.append((source, target))
 
 
 @contextmanager
-def staging(data_root: Path) -> Iterator[Staging]:
-    """A staging folder; where the block fails, nothing of it stays."""
-    is_new = not data_root.exists()
-    data_root.mkdir(parents=True, exist_ok=True)
-    for left in data_root.glob(f"{_PREFIX}*"):  # of a process that was killed
+def staging(data_root: Path, cache_folder: Path) -> Iterator[Staging]:
+    """A staging folder; where the block fails, nothing of it stays.
+
+    Args:
+        data_root: Where the files belong.
+        cache_folder: A local folder, where the data root is none.
+    """
+    scratch = cache_folder if isinstance(data_root, ObjectPath) else data_root
+    is_new = not scratch.exists()
+    scratch.mkdir(parents=True, exist_ok=True)
+    for left in scratch.glob(f"{_PREFIX}*"):  # of a process that was killed
         shutil.rmtree(left)
-    made = Staging(data_root)
+    made = Staging(data_root, scratch)
     made.folder.mkdir()
     try:
         yield made
     except BaseException:
-        made.undo()
-        shutil.rmtree(made.folder, ignore_errors=True)
-        if is_new:
-            shutil.rmtree(data_root, ignore_errors=True)
+        try:
+            made.undo()
+        finally:
+            shutil.rmtree(scratch if is_new else made.folder, ignore_errors=True)
         raise
-    shutil.rmtree(made.folder, ignore_errors=True)
+    try:
+        made.finish()
+    finally:
+        shutil.rmtree(made.folder, ignore_errors=True)
 
 
 def was_cut_off(data_root: Path) -> bool:
-    """Whether a process that placed files here was killed before it was done."""
+    """Whether a process that placed files here was killed before it was done, or is at it now."""
     return any(data_root.glob(f"{_PREFIX}*"))

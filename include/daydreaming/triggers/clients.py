@@ -60,25 +60,28 @@ async def model_limits(model: LLMModel) -> RateLimits:
 async def _read_limits(conn_id: str) -> ConnectionLimits:
     from airflow.providers.common.compat.connection import get_async_connection
 
-    return ConnectionLimits.of_extra(conn_id, (await get_async_connection(conn_id)).extra_dejson)
+    connection = await get_async_connection(conn_id)
+    if problem := wrong_type(conn_id, connection.conn_type):
+        raise InputError(problem)
+    return ConnectionLimits.of_extra(conn_id, connection.extra_dejson)
 
 
 async def _connect(conn_id: str) -> AsyncOpenAI:
     from airflow.providers.openai.hooks.openai import OpenAIHook
     from airflow.sdk.exceptions import AirflowNotFoundException
-    from openai import OpenAIError
+    from openai import DefaultAsyncHttpxClient, OpenAIError
 
     # Its line per request says less than ours, and is as much to log.
     logging.getLogger("httpx2").setLevel(logging.WARNING)
     try:
-        hook = OpenAIHook(conn_id=conn_id)
-        client = await hook.aget_conn()
         _limits[conn_id] = await _read_limits(conn_id)
+        client = await OpenAIHook(conn_id=conn_id).aget_conn()
     except AirflowNotFoundException as error:
         raise InputError(missing_connection(conn_id)) from error
     except (OpenAIError, ValueError) as error:
         raise InputError(f"Airflow connection {conn_id!r} (type openai) is not usable: {error}") from error
-    return client.with_options(max_retries=0)
+    # A provider that sends us elsewhere could have any server within reach asked, and its answer stored.
+    return client.with_options(max_retries=0, http_client=DefaultAsyncHttpxClient(follow_redirects=False))
 
 
 #: The quickest way to the connections that the shipped models use.
@@ -93,4 +96,18 @@ def missing_connection(conn_id: str) -> str:
     return (
         f"Airflow connection {conn_id!r} is not defined. {_HINTS.get(conn_id, 'Define it')} in Airflow "
         f"(type openai: host, password) or as AIRFLOW_CONN_{conn_id.upper()}."
+    )
+
+
+def wrong_type(conn_id: str, conn_type: str | None) -> str | None:
+    """What is wrong with a connection of another type; None where nothing is.
+
+    The table of models names connections. Of another type, one could send its password, such as a token of
+    Slack's, to a provider of models.
+    """
+    if conn_type == "openai":
+        return None
+    return (
+        f"Airflow connection {conn_id!r} is of type {conn_type!r}; a model is called through one of type "
+        "'openai' alone. Correct conn_id in llm_models.csv, or the connection's type."
     )

@@ -6,7 +6,6 @@ import asyncio
 import time
 import uuid
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -27,6 +26,7 @@ from daydreaming.store.limiter import Pause, StartOrder, confirm_starts
 from daydreaming.triggers.call_metrics import CallMetrics
 from daydreaming.triggers.leases import keeper_for
 from daydreaming.triggers.llm import StartLater
+from daydreaming.triggers.storing import stored
 
 #: How often a call asks again for a cell that another holds, or for money that others have reserved.
 POLL_S = 2.0
@@ -38,9 +38,6 @@ RECHECK_S = 5.0
 RECHECK_GIVEN_UP_S = 30.0
 #: English prose has about four characters per token; the answer's true count replaces the guess.
 _BYTES_PER_TOKEN = 4
-
-#: Answers are stored on threads of their own: what was paid for never queues behind new calls.
-_storing = ThreadPoolExecutor(4, thread_name_prefix="daydreaming-store")
 
 
 class CallDesk:
@@ -245,7 +242,7 @@ class CallDesk:
                 ended_at=ended_at,
             )
 
-        row = await asyncio.get_running_loop().run_in_executor(_storing, store)
+        row = await stored(store)
         usage = Usage(answer.prompt_tokens, answer.completion_tokens, answer.cost_usd)
         settlement = self._settlement("answered", usage, ended_at)
         settlement = replace(settlement, upstream_provider=answer.upstream_provider or None)

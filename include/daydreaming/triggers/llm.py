@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TaskSkippedEvent, TaskSuccessEvent, TriggerEvent
 
-from daydreaming.errors import DaydreamingError, EssayParseError, LLMError, LLMTransientError
+from daydreaming.errors import (
+    DaydreamingError,
+    EssayParseError,
+    LLMError,
+    LLMTransientError,
+    is_store_down,
+)
 from daydreaming.inputs.records import Stage
 from daydreaming.llm.client import send
 from daydreaming.llm.request import ChatRequest
@@ -179,6 +185,12 @@ class LLMCallTrigger(BaseTrigger):
             answer.completion_tokens,
             attempt,
         )
+        if answer.is_redacted:
+            self.log.warning(
+                "The answer held a secret of connection %s: it is stored with *** in its place. Renew the "
+                "key, and find out who repeats it.",
+                call.model.conn_id,
+            )
 
     async def _wait_or_raise(self, desk: CallDesk, call: CellCall, error: LLMError, attempt: int) -> None:
         attempts = call.settings.call_attempts
@@ -232,5 +244,5 @@ def failure_payload(error: DaydreamingError) -> dict[str, Any]:
         "status": "failed",
         "error_class": type(error).__name__,
         "message": str(error),
-        "transient": isinstance(error, LLMTransientError),
+        "transient": isinstance(error, LLMTransientError) or is_store_down(error),
     }

@@ -8,7 +8,7 @@ from fastapi import Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from daydreaming.errors import InputError
+from daydreaming.errors import InputError, ObjectStoreError
 from daydreaming.ui.access import visitor
 from daydreaming.ui.headers import SecurityHeaders
 from daydreaming.ui.pages import page
@@ -33,6 +33,7 @@ _TITLES = {
     404: "Not found",
     405: "Not possible here",
     422: "Not understood",
+    503: "Not available now",
 }
 
 
@@ -60,6 +61,7 @@ def create_app() -> FastAPI:
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(RequestValidationError, _not_understood)
     app.add_exception_handler(InputError, _unknown)
+    app.add_exception_handler(ObjectStoreError, _out_of_reach)
     return app
 
 
@@ -76,6 +78,10 @@ def _not_understood(request: Request, error: Any) -> Response:
 
 def _unknown(request: Request, error: Any) -> Response:
     return _error_page(request, 404, str(error))
+
+
+def _out_of_reach(request: Request, error: Any) -> Response:
+    return _error_page(request, 503, str(error))
 
 
 def _error_page(request: Request, status: int, message: str) -> Response:

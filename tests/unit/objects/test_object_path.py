@@ -110,6 +110,16 @@ def test_a_new_object_never_replaces_one_that_is_there(s3):
     assert path.read_bytes() == b"one"
 
 
+def test_an_object_says_when_its_content_came_to_be_until_it_is_put_anew(s3):
+    path = s3.new_root() / "x"
+    assert path.bucket.put_new(path.key, b"one", 1_234_567_890_123_456_789)
+    assert path.stat().st_mtime_ns == 1_234_567_890_123_456_789
+    path.bucket.copy(path.key, path.with_name("y").key)
+    assert path.with_name("y").stat().st_mtime_ns == 1_234_567_890_123_456_789
+    path.write_text("two")
+    assert path.stat().st_mtime > 1_700_000_000
+
+
 def test_what_was_read_ahead_needs_no_request(s3, monkeypatch):
     root = s3.new_root()
     for name in "abc":
@@ -145,7 +155,8 @@ def test_a_bucket_that_is_not_there_is_one_line(s3):
 
 
 def test_a_connection_that_airflow_does_not_know_is_one_line(s3):
-    with pytest.raises(StoreError, match=r"^s3://nobody@dreams: cannot be opened \([^\n]*nobody[^\n]*$"):
+    said = r"^s3://nobody@dreams: Airflow connection 'nobody' is not defined\. [^\n]* AIRFLOW_CONN_NOBODY\.$"
+    with pytest.raises(StoreError, match=said):
         ObjectPath("s3://nobody@dreams/x").read_bytes()
 
 

@@ -192,6 +192,18 @@ def test_runs_of_one_experiment_with_the_same_cells_list_them_once(settings: Set
     assert _tasks(settings, "evaluation_tasks") == before
 
 
+@pytest.mark.parametrize("evaluations_first", [True, False])
+def test_the_table_of_evaluations_has_those_of_all_shards(settings: Settings, evaluations_first: bool):
+    """The two tasks run beside each other: either may be the first to come to the tables."""
+    start_run(settings, {"experiment": "demo", "shard_size": 3}, "run-1", NOW)
+    if evaluations_first:
+        plan_evaluations(settings, "run-1", max_instances=100)
+    plan_generations(settings, "run-1", now=NOW, max_instances=100)
+    if not evaluations_first:
+        plan_evaluations(settings, "run-1", max_instances=100)
+    assert len(_tasks(settings, "evaluation_tasks")) == 16
+
+
 def test_runs_of_different_experiments_have_tables_of_their_own(settings: Settings):
     planned_run(settings, "run-1")
     planned_run(settings, "run-2", experiment_id="other", generation_templates=["tags"])
