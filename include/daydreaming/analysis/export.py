@@ -61,9 +61,22 @@ def format_number(value: float) -> str:
     return np.format_float_positional(value, precision=DECIMALS, unique=False, fractional=False, trim="-")
 
 
+def marked(text: str) -> str:
+    """The text as a cell that is no formula: where it begins as one does, with an apostrophe before it.
+
+    A text that begins as such a cell does gets a further one, so that `unmarked` gives each text back.
+    """
+    return f"'{text}" if _begins_as_formula(text) else text
+
+
 def unmarked(text: str) -> str:
     """The text that was written as this cell: without the apostrophe that marks it as no formula."""
-    return text[1:] if text[:1] == "'" and text[1:2] in FORMULA_STARTS else text
+    return text[1:] if text[:1] == "'" and _begins_as_formula(text) else text
+
+
+def _begins_as_formula(text: str) -> bool:
+    # '' is in no set of characters.
+    return (text.lstrip("'") if text[:1] == "'" else text)[:1] in FORMULA_STARTS
 
 
 def _csv(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -111,7 +124,7 @@ def _cell(value: object) -> str:
 def _text(value: str) -> str:
     if "\r" in value:
         value = value.replace("\r\n", "\n").replace("\r", "\n")
-    return f"'{value}" if value[:1] in FORMULA_STARTS else value
+    return marked(value)
 
 
 def _encodable(text: str) -> str:

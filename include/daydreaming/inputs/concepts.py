@@ -40,9 +40,10 @@ def load_concepts(root: Path, named: Sequence[str], k_max: int, problems: list[s
     _check_k_max(k_max, len(named) or len(active), by_name=bool(named), problems=problems)
     concepts: list[Concept] = []
     # An active row is checked even where a run does not use it: the next run will.
-    for concept_id in [c for c in table.rows if c in {*selected, *active}]:
+    used, chosen = {*selected, *active}, set(selected)
+    for concept_id in [c for c in table.rows if c in used]:
         texts = _read_texts(root, concept_id, f"{table.label}, row {table.numbers[concept_id]}", problems)
-        if concept_id in selected:
+        if concept_id in chosen:
             concepts.append(Concept(concept_id, table.rows[concept_id].name, texts))
     return concepts
 

@@ -13,20 +13,73 @@ from daydreaming.inputs.wording import did_you_mean, listed, show
 
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,100}")
 _ENDING = ".yaml"
+#: What lists 10,000 IDs still is shorter; YAML is slow to read.
+_MAX_CHARS = 300_000
+#: So many lists and mappings in brackets need no names of parameters; each inside another costs more.
+_MAX_BRACKETS = 200
+_LONGEST_NUMBER = 100
+_NUMBER_TAGS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
+_MERGE_TAG = "tag:yaml.org,2002:merge"
+#: What PyYAML raises, beside its own errors, where a tag such as ``!!int`` stands before what it cannot be.
+_TAG_FAULTS = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 
 
 class _UniqueKeyLoader(yaml.SafeLoader):
-    """YAML where a key that is written twice is an error; YAML's own rule keeps the last in silence."""
+    """YAML where a key that is written twice is an error; YAML's own rule keeps the last in silence.
+
+    What can make much out of little is not offered: merge keys, and numbers of any length.
+    """
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: list[Any] = []
+        seen: set[str] = set()
         for key, _ in node.value:
-            if key.value in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key.value!r} is written twice", key.start_mark
-                )
-            seen.append(key.value)
+            if key.tag == _MERGE_TAG:
+                raise _refusal("merge keys (<<) are not offered", key)
+            if isinstance(key, yaml.ScalarNode):
+                if key.value in seen:
+                    raise _refusal(f"the key {show(key.value)} is written twice", key)
+                seen.add(key.value)
         return super().construct_mapping(node, deep)
+
+
+def _refusal(problem: str, node: yaml.Node) -> yaml.constructor.ConstructorError:
+    return yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
+
+
+def _read_number(loader: _UniqueKeyLoader, node: yaml.ScalarNode) -> Any:
+    if len(node.value) > _LONGEST_NUMBER:
+        raise _refusal(f"a number of more than {_LONGEST_NUMBER} characters", node)
+    return yaml.SafeLoader.yaml_constructors[node.tag](loader, node)
+
+
+for _tag in _NUMBER_TAGS:
+    _UniqueKeyLoader.add_constructor(_tag, _read_number)
+
+
+class YamlError(ValueError):
+    """A text is not valid YAML.
+
+    Attributes:
+        line: Where, from 1; None where that is not known.
+    """
+
+    def __init__(self, problem: str, line: int | None) -> None:
+        self.line = line
+        super().__init__(problem)
+
+
+def load_yaml(text: str) -> Any:
+    """What a YAML text holds: mappings, lists and plain values.
+
+    Raises:
+        YamlError: It is not valid; one line.
+    """
+    try:
+        return yaml.load(text, Loader=_UniqueKeyLoader)  # noqa: S506 (a SafeLoader)
+    except (yaml.YAMLError, *_TAG_FAULTS) as error:
+        mark = getattr(error, "problem_mark", None)
+        cause = str(getattr(error, "problem", None) or type(error).__name__)
+        raise YamlError(" ".join(cause.split()), mark.line + 1 if mark else None) from error
 
 
 def experiment_names(experiments_dir: Path) -> list[str]:
@@ -49,19 +102,15 @@ def read_experiment(experiments_dir: Path, name: str) -> tuple[dict[str, Any], l
     text = read_text(experiments_dir / f"{name}{_ENDING}", label, problems)
     if text is None or problems:
         return {}, problems
+    if len(text) > _MAX_CHARS:
+        return {}, [f"{label}: longer than {_MAX_CHARS:,} characters. Shorten it."]
+    if text.count("[") + text.count("{") > _MAX_BRACKETS:
+        return {}, [f"{label}: more than {_MAX_BRACKETS} opening brackets. Write NAME: VALUE lines."]
     try:
-        values = yaml.load(text, Loader=_UniqueKeyLoader)  # noqa: S506 (a SafeLoader)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        return {}, [f"{label}{_place(error)}: not valid YAML: {_cause(error)}. Correct the file."]
+        values = load_yaml(text)
+    except YamlError as error:
+        place = f", line {error.line}" if error.line else ""
+        return {}, [f"{label}{place}: not valid YAML: {error}. Correct the file."]
     if not isinstance(values, dict):
         return {}, [f"{label}: must hold NAME: VALUE lines; got {show(values)}. Correct the file."]
     return {str(key): value for key, value in values.items()}, []
-
-
-def _place(error: Exception) -> str:
-    mark = getattr(error, "problem_mark", None)
-    return f", line {mark.line + 1}" if mark else ""
-
-
-def _cause(error: Exception) -> str:
-    return str(getattr(error, "problem", None) or type(error).__name__)

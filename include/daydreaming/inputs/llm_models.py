@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,9 +13,11 @@ from pydantic import BeforeValidator
 from daydreaming.inputs.records import LLMModel, Stage
 from daydreaming.inputs.selection import select
 from daydreaming.inputs.tables import Count, Flag, Id, Price, Table, TableRow, Text, read_table
-from daydreaming.inputs.wording import did_you_mean, listed
+from daydreaming.inputs.wording import did_you_mean, listed, show
 
 LABEL = "01_raw/llm_models.csv"
+#: Levels of lists and objects in ``extra_body``: no provider's options nest so.
+_DEEPEST = 50
 
 
 def _read_extra_body(text: str) -> dict[str, Any]:
@@ -22,11 +25,29 @@ def _read_extra_body(text: str) -> dict[str, Any]:
         return {}
     try:
         value = json.loads(text, parse_constant=_refuse_constant)
+        _check_json(value)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"must be a JSON object or empty ({error})") from error
     if not isinstance(value, dict):
         raise ValueError("must be a JSON object or empty")  # noqa: TRY004 (Pydantic catches ValueError only)
     return value
+
+
+def _check_json(value: Any, depth: int = 1) -> None:
+    """Refuse what JSON can say and files, hashes or providers cannot take."""
+    if depth > _DEEPEST:
+        raise ValueError(f"more than {_DEEPEST} levels")
+    if isinstance(value, dict):
+        for name, item in value.items():
+            _check_json(name, depth)
+            _check_json(item, depth + 1)
+    elif isinstance(value, list):
+        for item in value:
+            _check_json(item, depth + 1)
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise ValueError("a number too large")
+    elif isinstance(value, str) and any("\ud800" <= character <= "\udfff" for character in value):
+        raise ValueError("half a surrogate pair")
 
 
 def _refuse_constant(name: str) -> float:
@@ -71,7 +92,7 @@ def read_models(root: Path, pools: Collection[str] | None, problems: list[str]) 
         for model_id, row in table.rows.items():
             if row.pool not in pools:
                 problems.append(
-                    f"{LABEL}, row {table.numbers[model_id]}: there is no pool {row.pool!r}."
+                    f"{LABEL}, row {table.numbers[model_id]}: there is no pool {show(row.pool)}."
                     f"{did_you_mean(row.pool, pools)} Pools: {listed(sorted(pools))}. "
                     "Correct it, or add the pool to DAYDREAMING_POOLS."
                 )

@@ -6,13 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from daydreaming.errors import InputError
-from daydreaming.inputs.experiment_files import experiment_names, read_experiment
+from daydreaming.inputs.experiment_files import experiment_names, load_yaml, read_experiment
 from daydreaming.inputs.records import DescriptionLevel
-from daydreaming.inputs.wording import did_you_mean, listed, reason, show
+from daydreaming.inputs.wording import MOST_TOLD, did_you_mean, listed, reason, show
 
 #: Names of experiments and of saved experiments: folder and file names.
 NAME_PATTERN = r"^[A-Za-z0-9._-]{1,100}$"
@@ -21,6 +20,9 @@ _NAME_RULE = "1 to 100 letters, digits, '.', '_' and '-', not dots alone"
 _FILE_ONLY = "schedule"
 #: A larger sum is a slip of the pen.
 _MAX_USD = 1_000_000
+#: So is a larger number: the results database keeps none, and no plan of so many replicates ends.
+_MAX_COUNT = 1_000_000_000
+_MAX_REPLICATES = 10_000
 
 
 def _not_dots(name: str) -> str:
@@ -54,19 +56,23 @@ class ExperimentParams(BaseModel):
 
     experiment: _Name | None = Field(None, description=f"a name: {_NAME_RULE}")
     experiment_id: _Name | None = Field(None, description=_NAME_RULE)
-    k_max: int = Field(4, ge=1, description="a whole number of at least 1")
+    k_max: int = Field(4, ge=1, le=_MAX_COUNT, description="a whole number of at least 1")
     description_level: DescriptionLevel = Field("paragraph", description="sentence, paragraph or article")
     concepts: _Ids = Field((), description=_IDS_RULE)
     generation_templates: _Ids = Field((), description=_IDS_RULE)
     evaluation_templates: _Ids = Field((), description=_IDS_RULE)
     generation_models: _Ids = Field((), description=_IDS_RULE)
     evaluation_models: _Ids = Field((), description=_IDS_RULE)
-    generation_replicates: int = Field(1, ge=1, description="a whole number of at least 1")
-    evaluation_replicates: int = Field(1, ge=1, description="a whole number of at least 1")
+    generation_replicates: int = Field(
+        1, ge=1, le=_MAX_REPLICATES, description="a whole number of at least 1"
+    )
+    evaluation_replicates: int = Field(
+        1, ge=1, le=_MAX_REPLICATES, description="a whole number of at least 1"
+    )
     generation_temperature: float = Field(0.7, ge=0, le=2, description="a number from 0 to 2")
     evaluation_temperature: float = Field(0.1, ge=0, le=2, description="a number from 0 to 2")
-    generation_max_tokens: int = Field(8192, ge=1, description="a whole number of at least 1")
-    evaluation_max_tokens: int = Field(2048, ge=1, description="a whole number of at least 1")
+    generation_max_tokens: int = Field(8192, ge=1, le=_MAX_COUNT, description="a whole number of at least 1")
+    evaluation_max_tokens: int = Field(2048, ge=1, le=_MAX_COUNT, description="a whole number of at least 1")
     max_cost_usd: float | None = Field(
         None,
         ge=0,
@@ -81,7 +87,7 @@ class ExperimentParams(BaseModel):
     )
     on_stale: Literal["fail", "reuse", "archive"] = Field("fail", description="fail, reuse or archive")
     max_failed_fraction: float = Field(0, ge=0, le=1, description="a number from 0 to 1")
-    shard_size: int = Field(100, ge=1, description="a whole number of at least 1")
+    shard_size: int = Field(100, ge=1, le=_MAX_COUNT, description="a whole number of at least 1")
     dry_run: bool = Field(default=False, description="true or false")
     rejudge: bool = Field(default=False, description="true or false")
     schedule: Literal["nightly"] | None = Field(None, description="nightly, or left out")
@@ -177,7 +183,10 @@ def _saved(name: str, experiments_dir: Path) -> tuple[dict[str, Any], list[str]]
 
 
 def _problems(values: Mapping[str, Any], source: str, *, allow_schedule: bool) -> list[str]:
-    problems = [f"{source}{_unknown(key)}" for key in values if key not in (*PARAM_NAMES, _FILE_ONLY)]
+    unknown = [key for key in values if key not in (*PARAM_NAMES, _FILE_ONLY)]
+    problems = [f"{source}{_unknown(key)}" for key in unknown[:MOST_TOLD]]
+    if len(unknown) > MOST_TOLD:
+        problems.append(f"{source}{len(unknown) - MOST_TOLD:,} more names are no parameters. Delete them.")
     if _FILE_ONLY in values and not allow_schedule:
         problems.append(
             "schedule can only be set in a file in experiments/. Write it there, or leave it out."
@@ -198,17 +207,30 @@ def _problems(values: Mapping[str, Any], source: str, *, allow_schedule: bool) -
 
 def _refused(field: str, value: object) -> str:
     rule = ExperimentParams.model_fields[field].description
-    return f"{field} must be {rule}; got {show(value)}.{_hint(field, value)}"
+    most = _most(field, value)
+    return f"{field} must be {rule}{most}; got {show(value)}.{_hint(field, value)}"
+
+
+def _most(field: str, value: object) -> str:
+    """The largest whole number, for those who passed it."""
+    most = _MAX_REPLICATES if field.endswith("_replicates") else _MAX_COUNT
+    is_count = ExperimentParams.model_fields[field].annotation is int
+    return f", at most {most:,}" if is_count and isinstance(value, int) and value > most else ""
 
 
 def _hint(field: str, value: object) -> str:
     if field in _LISTS and isinstance(value, str):
-        return f" Write [{value}]." if len(value) < 60 else " Write a list."
-    if field in _LISTS and isinstance(value, Sequence) and len(set(map(str, value))) < len(value):
+        return f" Write [{value}]." if len(value) < 60 and value.isprintable() else " Write a list."
+    if field in _LISTS and isinstance(value, list | tuple) and _names_one_twice(value):
         return " Name each ID once."
     if (field in _LISTS or field in _TEXTS) and not isinstance(value, str | Sequence):
         return " Put it in quotes."
     return f" Correct {field}, or leave it out for its default."
+
+
+def _names_one_twice(value: Sequence[object]) -> bool:
+    # Texts only: what else YAML may hold can be endless when it is written out.
+    return all(isinstance(item, str) for item in value) and len(set(value)) < len(value)
 
 
 def _unknown(name: str) -> str:
@@ -236,7 +258,7 @@ def _typed(name: str, text: str) -> Any:
 def _typed_list(text: str) -> Any:
     if text.startswith("["):
         try:
-            return yaml.safe_load(text)
-        except yaml.YAMLError:
+            return load_yaml(text)
+        except ValueError:
             return text
     return [item.strip() for item in text.split(",") if item.strip()]

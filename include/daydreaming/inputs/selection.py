@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from daydreaming.inputs.tables import RowT, Table
-from daydreaming.inputs.wording import did_you_mean, listed
+from daydreaming.inputs.wording import MOST_TOLD, did_you_mean, listed, show
 
 
 def select(
@@ -26,10 +26,14 @@ def select(
     """
     if table is None:
         return []
-    for name in named:
-        if name not in table.ids:
-            hint, there = did_you_mean(name, table.ids), listed(sorted(table.ids), name)
-            problems.append(f"{parameter}: {name!r} is not in {table.label}.{hint} It has {there}.")
+    unknown = [name for name in named if name not in table.ids]
+    for name in unknown[:MOST_TOLD]:
+        hint, there = did_you_mean(name, table.ids), listed(sorted(table.ids), name)
+        problems.append(f"{parameter}: {show(name)} is not in {table.label}.{hint} It has {there}.")
+    if len(unknown) > MOST_TOLD:
+        problems.append(
+            f"{parameter}: {len(unknown) - MOST_TOLD:,} more names are not in {table.label}. Correct them."
+        )
     if not named and not default and set(table.rows) == set(table.ids):
         problems.append(
             f"{parameter}: no row of {table.label} is active. Activate one, or name it in {parameter}."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +16,10 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Val
 
 from daydreaming.design.ids import id_problem
 from daydreaming.inputs.text_files import read_text
-from daydreaming.inputs.wording import did_you_mean, listed, reason, show
+from daydreaming.inputs.wording import MOST_TOLD, did_you_mean, listed, reason, show
 
+#: Problems of one kind in one table that are told one by one.
+_MOST_PROBLEMS = 100
 _NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 
 
@@ -120,12 +123,16 @@ def read_table(path: Path, label: str, row_type: type[RowT], problems: list[str]
     if not body:
         problems.append(f"{label}: has a header and no rows. Add at least one row.")
     key = row_type.required()[0]
-    frame = _frame(header, [r for r in body if _is_whole(r, header, label, problems)])
+    frame = _frame(header, _whole_rows(body, header, label, problems))
     _report_duplicates(frame, key, label, problems)
+    found = len(problems)
     rows: dict[str, RowT] = {}
     numbers: dict[str, int] = {}
     columns = [column for column in header if column in row_type.model_fields]
     for number, record in zip(frame.index, frame[columns].to_dict("records"), strict=True):
+        if len(problems) - found > _MOST_PROBLEMS:
+            problems.append(f"{label}: rows from {number} on were not checked. Correct those before first.")
+            break
         row = _check_row(record, f"{label}, row {number}", row_type, problems)
         if row is not None:
             rows.setdefault(str(record[key]), row)
@@ -140,27 +147,40 @@ def _frame(header: Sequence[str], body: Sequence[tuple[int, list[str]]]) -> pd.D
     return pd.DataFrame(rows, index=[number for number, _ in body], columns=list(header), dtype=str)
 
 
-def _is_whole(record: tuple[int, list[str]], header: Sequence[str], label: str, problems: list[str]) -> bool:
-    number, cells = record
+def _whole_rows(
+    body: Sequence[tuple[int, list[str]]], header: Sequence[str], label: str, problems: list[str]
+) -> list[tuple[int, list[str]]]:
+    found = [(number, _shape_problem(cells, header)) for number, cells in body]
+    _tell(label, "have other cells than the header", [pair for pair in found if pair[1]], problems)
+    return [record for record, (_, problem) in zip(body, found, strict=True) if not problem]
+
+
+def _shape_problem(cells: Sequence[str], header: Sequence[str]) -> str:
     if not any(cells):
-        problems.append(f"{label}, row {number}: has only empty cells. Delete the row.")
-        return False
+        return "has only empty cells. Delete the row."
     if len(cells) != len(header):
-        problems.append(
-            f"{label}, row {number}: has {len(cells)} cells, the header has {len(header)}. "
+        return (
+            f"has {len(cells)} cells, the header has {len(header)}. "
             "Correct the commas; put a text with commas in double quotes."
         )
-        return False
-    return True
+    return ""
+
+
+def _tell(label: str, what: str, found: Sequence[tuple[int, str]], problems: list[str]) -> None:
+    """Problems of one kind, by row; of very many only the first."""
+    problems += [f"{label}, row {number}: {problem}" for number, problem in found[:_MOST_PROBLEMS]]
+    if len(found) > _MOST_PROBLEMS:
+        problems.append(f"{label}: {len(found) - _MOST_PROBLEMS:,} more rows {what}.")
 
 
 def _report_duplicates(frame: pd.DataFrame, key: str, label: str, problems: list[str]) -> None:
-    ids = frame[key]
-    for number, value in ids[ids.duplicated() & (ids != "")].items():
-        first = ids.index[ids == value][0]
-        problems.append(
-            f"{label}, row {number}: {key} {value!r} is in row {first} already. Delete or rename one."
-        )
+    first: dict[str, int] = {}
+    twice: list[tuple[int, str]] = []
+    for number, value in zip(frame.index, frame[key], strict=True):
+        if value and first.setdefault(value, int(number)) != number:
+            told = f"{key} {show(value)} is in row {first[value]} already. Delete or rename one."
+            twice.append((int(number), told))
+    _tell(label, f"repeat a {key}", twice, problems)
 
 
 def _read_records(text: str, label: str, problems: list[str]) -> list[tuple[int, list[str]]]:
@@ -183,9 +203,16 @@ def _check_header(header: Sequence[str], label: str, row_type: type[TableRow], p
     """Whether the rows can be checked, in spite of what is wrong with the header."""
     known = list(row_type.model_fields)
     place = f"{label}, row 1"
-    twice = sorted({column for column in header if header.count(column) > 1})
-    problems += [f"{place}: column {show(column)} is there twice. Delete one." for column in twice]
-    for column in (c for c in dict.fromkeys(header) if c not in known):
+    twice = sorted(column for column, count in Counter(header).items() if count > 1)
+    problems += [
+        f"{place}: column {show(column)} is there twice. Delete one." for column in twice[:MOST_TOLD]
+    ]
+    unknown = [c for c in dict.fromkeys(header) if c not in known]
+    if len(unknown) > MOST_TOLD:
+        # Nothing more can be said of such a file, and to take it apart takes long.
+        problems.append(f"{place}: {len(unknown):,} columns are unknown. Columns: {listed(known)}.")
+        return False
+    for column in unknown:
         hint = did_you_mean(column, set(known) - set(header))
         problems.append(
             f"{place}: unknown column {show(column)}.{hint} Rename or delete it; columns: {listed(known)}."

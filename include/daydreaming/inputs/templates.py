@@ -14,7 +14,7 @@ from daydreaming.inputs.records import ESSAY_PARSERS, SCORE_PARSERS, Stage, Temp
 from daydreaming.inputs.selection import select
 from daydreaming.inputs.tables import Flag, Id, Number, Table, TableRow, read_table
 from daydreaming.inputs.text_files import read_text
-from daydreaming.inputs.wording import did_you_mean, listed
+from daydreaming.inputs.wording import did_you_mean, listed, show
 from daydreaming.prompts.trial import TrialJob
 
 FOLDER = "01_raw"
@@ -85,7 +85,8 @@ def load_templates(
         return loaded
     active = [template_id for template_id, row in table.rows.items() if row.active]
     selected = select(table, named, active, f"{stage}_templates", problems)
-    for template_id in [t for t in table.rows if t in {*selected, *active}]:
+    used = {*selected, *active}
+    for template_id in [t for t in table.rows if t in used]:
         file = f"{FOLDER}/{stage}_templates/{template_id}.txt"
         text = read_text(root / file, f"{file} ({label}, row {table.numbers[template_id]})", problems)
         if text is None:
@@ -134,5 +135,6 @@ def read_evaluation_templates(root: Path) -> Mapping[str, EvaluationTemplateRow]
 def _check_parser(parser: str, known: Sequence[str]) -> None:
     if parser not in known:
         raise ValueError(
-            f"parser must be one of {listed(known)}; got {parser!r}.{did_you_mean(parser, known)} Correct it."
+            f"parser must be one of {listed(known)}; got {show(parser)}."
+            f"{did_you_mean(parser, known)} Correct it."
         )

@@ -11,7 +11,19 @@ from pydantic import ValidationError
 #: A longer list is cut.
 _LIST_CHARS = 150
 _NEAREST = 5
-_SHORT = reprlib.Repr()
+#: Of problems that are all of one kind, how many are told one by one; the others are counted.
+MOST_TOLD = 20
+_LARGEST_BITS = 1_000
+_LONGEST_NAME = 250
+
+
+class _Short(reprlib.Repr):
+    def repr_int(self, x: int, level: int) -> str:
+        # Python writes no number of more than 4,300 digits.
+        return super().repr_int(x, level) if x.bit_length() <= _LARGEST_BITS else "a huge number"
+
+
+_SHORT = _Short()
 _SHORT.maxstring = _SHORT.maxother = 80
 _SHORT.maxlist = _SHORT.maxtuple = _SHORT.maxdict = 6
 _SHORT.maxlevel = 2
@@ -24,7 +36,8 @@ def show(value: object) -> str:
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """`` Did you mean …?``, or nothing where no known name is close."""
-    close = get_close_matches(name, list(known), 1)
+    # Nobody mistypes a name so long, and to compare it takes long.
+    close = get_close_matches(name, list(known), 1) if len(name) <= _LONGEST_NAME else []
     return f" Did you mean {close[0]}?" if close else ""
 
 
@@ -38,7 +51,7 @@ def listed(names: Iterable[str], wanted: str = "") -> str:
     known = list(names)
     if len(", ".join(known)) <= _LIST_CHARS:
         return ", ".join(known) or "none"
-    near = get_close_matches(wanted, known, _NEAREST, cutoff=0.0)
+    near = get_close_matches(wanted[:_LONGEST_NAME], known, _NEAREST, cutoff=0.0)
     shown = [name for name in known if name in near]
     return f"{', '.join(shown)} and {len(known) - len(shown)} more"
 

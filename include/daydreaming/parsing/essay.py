@@ -24,8 +24,12 @@ OTHER_TAGS = (
     "analysis", "outline", "plan", "reflection", "commentary", "answer", "response", "output", "document",
 )  # fmt: skip
 
-_ESSAY_TAG = re.compile(r"<(?P<slash>\s*/|)\s*essay(?=[\s/>])(?P<rest>[^<>]*)>", re.IGNORECASE)
-_OTHER_TAG = re.compile(rf"<\s*/?(?P<name>{'|'.join(OTHER_TAGS)})(?=[\s/>])[^<>]*>", re.IGNORECASE)
+MOST_LINES = 100_000
+_LINE_ENDS = "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"
+_LETTER_OR_DIGIT = re.compile(r"[^\W_]")
+
+_ESSAY_TAG = re.compile(r"<\s*+(?P<slash>/|)\s*+essay(?=[\s/>])(?P<rest>[^<>]*)>", re.IGNORECASE)
+_OTHER_TAG = re.compile(rf"<\s*+/?(?P<name>{'|'.join(OTHER_TAGS)})(?=[\s/>])[^<>]*>", re.IGNORECASE)
 # What a stop sequence or the end of the answer leaves of "</essay>".
 _BROKEN_CLOSING = re.compile(r"</?(?:e(?:s(?:s(?:ay?)?)?)?)?$", re.IGNORECASE)
 
@@ -39,13 +43,16 @@ def parse_essay(text: str, parser: str) -> str:
             an Essay header) or ``whole`` (all of the answer but thinking).
 
     Raises:
-        EssayParseError: No essay, an empty one, more than one, or thinking that never ends.
+        EssayParseError: No essay, an empty one, more than one, thinking that never ends, or an answer
+            with more lines or '<' than any essay has, on which the work would take long.
         InputError: An unknown parser.
     """
     if parser not in _PARSERS:
         raise InputError(f"unknown essay parser {parser!r}; allowed: {', '.join(ESSAY_PARSERS)}.")
     if not text.strip():
         raise EssayParseError("the answer is empty: there is no essay in it.")
+    if sum(map(text.count, _LINE_ENDS)) > MOST_LINES:
+        raise EssayParseError(f"the answer has more than {MOST_LINES:,} lines: this is no essay.")
     try:
         answer = strip_thinking(text)
     except ParseError as error:
@@ -126,7 +133,7 @@ def _only(candidates: list[str], what: str) -> str:
 
 
 def _has_words(text: str) -> bool:
-    return any(character.isalnum() for character in text)
+    return _LETTER_OR_DIGIT.search(text) is not None
 
 
 _PARSERS: dict[str, Callable[[str], str]] = {

@@ -22,7 +22,8 @@ _SOFT = (
 _BELOW_MARKDOWN = 7  # the level of bold and plain headers: below '######'
 _LONGEST_HEADER = 400  # characters that are looked at to tell a header from prose
 _HEADER = re.compile(
-    r"^\s{0,3}(?P<hashes>#{1,6})?\s{0,3}(?:\d{1,2}[.)]\s)?(?P<bold>\*{1,3}|_{1,3})?\s?"
+    # None of these gives back what it took: what follows begins with a letter.
+    r"^\s{0,3}+(?P<hashes>#{1,6}+)?\s{0,3}+(?:\d{1,2}+[.)]\s)?(?P<bold>\*{1,3}+|_{1,3}+)?\s?+"
     rf"(?:(?P<essay>{_ESSAY})|(?P<other>{_OTHER})|(?P<soft>{_SOFT}))"
     r"(?P<end>\s?(?:[*_]{1,3})?\s?(?:[:：]|[–—-](?=\s))?\s?(?:[*_]{1,3})?)(?=\s|$)[ \t]*(?P<rest>.*)$",
     re.IGNORECASE,

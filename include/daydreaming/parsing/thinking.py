@@ -9,11 +9,12 @@ from daydreaming.errors import ParseError
 THINKING_TAGS = ("thinking", "think", "thoughts", "thought", "reasoning", "scratchpad")
 
 _DEEPEST = 100  # no model nests so; bounds the work on hostile text
+MOST_SIGNS = 100_000  # of '<' in an answer: each may begin a tag, and no essay has so many
 
-# A tag ends before the next "<", and no two repeats touch: linear on any text.
+# A tag ends before the next "<", and no repeat gives back what it took: linear on any text.
 _NAMES = "|".join(THINKING_TAGS)
 _TAG = re.compile(
-    rf"<(?P<slash>\s*/|)\s*(?P<name>{_NAMES})(?=[\s/>])(?P<rest>[^<>]*)>",
+    rf"<\s*+(?P<slash>/|)\s*+(?P<name>{_NAMES})(?=[\s/>])(?P<rest>[^<>]*)>",
     re.IGNORECASE,
 )
 _OPENING_AT_LINE_START = re.compile(
@@ -31,7 +32,10 @@ def strip_thinking(text: str) -> str:
     Raises:
         ParseError: Thinking that is never closed, or a thinking tag that is still there afterwards.
     """
-    remaining = "".join(text[start:end] for start, end in answer_spans(text))
+    spans = answer_spans(text)
+    if spans == [(0, len(text))]:
+        return text
+    remaining = "".join(text[start:end] for start, end in spans)
     if _has_tag(remaining):
         raise ParseError("thinking tags are broken or nested in a way that cannot be taken apart safely.")
     return remaining
@@ -41,8 +45,10 @@ def answer_spans(text: str) -> list[tuple[int, int]]:
     """Where a generator's answer is not thinking: first and past-the-last place of each piece, in order.
 
     Raises:
-        ParseError: Thinking that is never closed.
+        ParseError: Thinking that is never closed, or more '<' than any essay has.
     """
+    if text.count("<") > MOST_SIGNS:
+        raise ParseError(f"the answer has more than {MOST_SIGNS:,} '<': this is no essay.")
     kept: list[tuple[int, int]] = []
     opened: list[str] = []  # names, outermost first
     position = 0

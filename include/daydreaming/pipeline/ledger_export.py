@@ -13,6 +13,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from daydreaming.analysis.export import marked, unmarked
 from daydreaming.settings import Settings
 from daydreaming.store.csv_rows import read_csv_rows
 from daydreaming.store.database import engine_for
@@ -159,14 +160,15 @@ def calls_table(rows: Iterable[Mapping[str, Any]]) -> Iterator[list[object]]:
         rows: Of ``llm_calls``.
 
     Returns:
-        One per attempt; money in US dollars, exact to the billionth; '' for what is not known.
+        One per attempt; money in US dollars, exact to the billionth; '' for what is not known; text as
+        cells that a spreadsheet takes for no formulas.
     """
     for row in rows:
         yield [_money(row[_MONEY[name]]) if name in _MONEY else _cell(row[name]) for name in CALL_COLUMNS]
 
 
 def failures_table(rows: Iterable[Mapping[str, Any]]) -> Iterator[list[object]]:
-    """Failed attempts as ``FAILURE_COLUMNS`` has them. PURE."""
+    """Failed attempts as ``FAILURE_COLUMNS`` has them, text as cells that are no formulas. PURE."""
     for row in rows:
         yield [_cell(row[name]) for name in FAILURE_COLUMNS]
 
@@ -202,7 +204,7 @@ def _value(name: str, text: str) -> Any:
         return datetime.fromisoformat(text).astimezone(UTC)
     if name == "start_at":
         return float(text)
-    return text == "true" if name == "final" else text
+    return text == "true" if name == "final" else unmarked(text)
 
 
 def _cell(value: object) -> object:
@@ -210,6 +212,8 @@ def _cell(value: object) -> object:
         return str(value).lower()
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat()
+    if isinstance(value, str):
+        return marked(_with_lf(value))
     return "" if value is None else value
 
 
@@ -219,5 +223,12 @@ def _money(nanousd: int | None) -> str:
     return f"{Decimal(nanousd).scaleb(-_NANO_DIGITS):f}".rstrip("0").rstrip(".")
 
 
+def _with_lf(text: str) -> str:
+    """Text as a cell can hold it: the CSV writer quotes no CR, at which a reader ends the row."""
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
 def _failure_key(row: Mapping[str, Any]) -> tuple[object, ...]:
-    return tuple(row[name] for name in FAILURE_COLUMNS)
+    return tuple(
+        _with_lf(value) if isinstance(value := row[name], str) else value for name in FAILURE_COLUMNS
+    )

@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from daydreaming.analysis.export import unmarked
 from daydreaming.errors import StoreError
 from daydreaming.pipeline.ledger_export import failures_file
 from daydreaming.settings import Settings
@@ -53,5 +54,5 @@ def _rows(path: Path) -> list[dict[str, Any]]:
 
 
 def _row(row: Mapping[str, str]) -> dict[str, Any]:
-    kept = {name: row[name] for name in _COLUMNS - {"time", "attempt"}}
+    kept = {name: unmarked(row[name]) for name in _COLUMNS - {"time", "attempt"}}
     return {**kept, "attempt": int(row["attempt"]), "occurred_at": datetime.fromisoformat(row["time"])}

@@ -29,6 +29,7 @@ MAX_PROMPT_CHARS = 10_000_000
 #: Longest ``range(…)`` and longest result of multiplying a text or a list.
 MAX_REPEAT = 10_000
 _MAX_INT_BITS = 256
+_LONGEST_TOLD = 300
 
 
 def _words(text: str) -> frozenset[str]:
@@ -65,7 +66,9 @@ TEMPLATE_FAULTS = (
     AttributeError,
     LookupError,
     MemoryError,
+    NameError,
     RecursionError,
+    SyntaxError,
     TypeError,
     ValueError,
 )
@@ -158,9 +161,10 @@ def compile_template(text: str) -> Template:
         return ENVIRONMENT.from_string(text)
     except TemplateSyntaxError as error:
         raise InputError(
-            f"line {error.lineno}: does not compile: {(error.message or '').rstrip('.')}."
+            f"line {error.lineno}: does not compile: {one_line(error.message or type(error).__name__)}."
         ) from error
-    except (RecursionError, MemoryError, ValueError) as error:
+    except (RecursionError, MemoryError, SyntaxError, ValueError) as error:
+        # SyntaxError: Python's own compiler takes no more than some twenty loops inside each other.
         raise InputError(f"does not compile: {type(error).__name__} (nested too deeply?).") from error
 
 
@@ -228,5 +232,10 @@ def render(template_text: str, variables: Mapping[str, Any]) -> str:
 def _explain(error: BaseException) -> str:
     lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == "<template>"]
     place = f"line {lines[-1]}: " if lines else ""
-    text = str(error).strip() or type(error).__name__
-    return f"{place}cannot be rendered: {text.rstrip('.')}."
+    return f"{place}cannot be rendered: {one_line(str(error)) or type(error).__name__}."
+
+
+def one_line(text: str) -> str:
+    """A message without its full stop, of bounded length: it may quote what a template has made."""
+    line = " ".join(text[:_LONGEST_TOLD].split())
+    return f"{line}…" if len(text) > _LONGEST_TOLD else line.rstrip(".")

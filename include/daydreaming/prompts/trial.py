@@ -31,6 +31,8 @@ MEMORY_LIMIT_BYTES = 512 * 1024 * 1024
 COMMAND = (sys.executable, "-I", "-m", "daydreaming.prompts.trial")
 #: Starting Python on a busy machine may take long; this is no limit on a template.
 _START_LIMIT_S = 60.0
+#: Foreign names for which a known one is sought that is like it.
+_MOST_GUESSED = 20
 
 
 @dataclass(frozen=True)
@@ -136,7 +138,7 @@ def _lines(child: subprocess.Popen[bytes]) -> Iterator[str]:
 
 def check_template(text: str, variables: Mapping[str, Any]) -> str:
     """Compile and render one template in this process; '' where all is well, else what is wrong."""
-    from daydreaming.prompts.render import TEMPLATE_FAULTS, render
+    from daydreaming.prompts.render import TEMPLATE_FAULTS, one_line, render
 
     try:
         problem = _foreign_names(text, sorted(variables)) or ""
@@ -145,14 +147,14 @@ def check_template(text: str, variables: Mapping[str, Any]) -> str:
     except InputError as error:
         return str(error)
     except TEMPLATE_FAULTS as error:
-        return f"cannot be used: {type(error).__name__}: {error}."
+        return f"cannot be used: {type(error).__name__}: {one_line(str(error))}."
     return problem
 
 
 def _foreign_names(text: str, known: Sequence[str]) -> str | None:
     from jinja2 import meta
 
-    from daydreaming.prompts.render import ENVIRONMENT, compile_template
+    from daydreaming.prompts.render import ENVIRONMENT, compile_template, one_line
 
     compile_template(text)
     tree = ENVIRONMENT.parse(text)
@@ -163,9 +165,9 @@ def _foreign_names(text: str, known: Sequence[str]) -> str | None:
     foreign = sorted(meta.find_undeclared_variables(tree) - set(known))
     if not foreign:
         return None
-    hints = [h for name in foreign for h in get_close_matches(name, known, 1)]
+    hints = [h for name in foreign[:_MOST_GUESSED] for h in get_close_matches(name, known, 1)]
     meant = f" Did you mean {hints[0]}?" if hints else ""
-    return f"uses {', '.join(foreign)}, which it will not get; it gets {', '.join(known)}.{meant}"
+    return f"uses {one_line(', '.join(foreign))}, which it will not get; it gets {', '.join(known)}.{meant}"
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daydreaming.analysis.export import csv_text, format_number, frame_rows, rows_csv, unmarked
+from daydreaming.analysis.export import csv_text, format_number, frame_rows, marked, rows_csv, unmarked
 
 
 @pytest.mark.parametrize(
@@ -134,6 +134,12 @@ def test_rows_for_json_have_numbers_as_the_csv_and_null_for_what_is_none(column,
     assert rows == [{"a": value} for value in values]
     json.dumps(rows, allow_nan=False)
     assert [type(row["a"]) for row in rows] == [type(value) for value in values]
+
+
+@given(st.text() | st.text("'=-+@a\t\r\n\0＝", max_size=6))
+def test_any_text_comes_back_from_its_cell(text):
+    assert unmarked(marked(text)) == text
+    assert marked(text)[:1] not in set("=+-@\t\r\n\0＝")
 
 
 @pytest.mark.parametrize(("cell", "text"), [("'=x", "=x"), ("'x", "'x"), ("'", "'"), ("", ""), ("x", "x")])

@@ -132,6 +132,35 @@ def test_what_is_written_is_read_back(stored):
         assert next(csv.reader(file)) == list(CALL_COLUMNS)
 
 
+FORMULA = '=HYPERLINK("http://x")'
+
+
+def test_text_of_others_is_no_formula_and_reads_back(stored):
+    calls = [
+        call("a", model_name=FORMULA, upstream_provider="@x"),
+        call("b", cost_nanousd=0, model_name="'=1"),
+    ]
+    failures = [failure(message=message) for message in (FORMULA, "-1", "\tx", "'+1", "plain")]
+    settings = stored(calls, failures)
+    write_calls(settings, "e")
+    for path in (calls_file(settings, "e"), failures_file(settings, "e")):
+        with path.open(newline="") as file:
+            cells = [cell for row in csv.reader(file) for cell in row]
+        assert [cell for cell in cells if cell[:1] in tuple("=+-@\t\r")] == []
+    assert list(read_calls_file(calls_file(settings, "e"))) == calls
+    assert list(read_failures_file(failures_file(settings, "e"), "e")) == failures
+
+
+def test_a_carriage_return_ends_no_row_and_makes_no_failure_twice(stored):
+    settings = stored([call("a", upstream_provider="a\rb")], [failure(message="one\r\ntwo\rthree")])
+    for _ in range(2):
+        write_calls(settings, "e")
+    [read] = read_failures_file(failures_file(settings, "e"), "e")
+    assert read["message"] == "one\ntwo\nthree"
+    [read] = read_calls_file(calls_file(settings, "e"))
+    assert read["upstream_provider"] == "a\nb"
+
+
 def test_writing_again_leaves_the_same_and_adds_what_came_since(stored):
     settings = stored(CALLS, FAILURES)
     write_calls(settings, "e")
