@@ -9,9 +9,9 @@ LABEL org.opencontainers.image.title="DayDreaming on Airflow" \
 COPY requirements-deploy.lock /tmp/
 RUN pip install --no-cache-dir --require-hashes --requirement /tmp/requirements-deploy.lock
 
-# Extras by the names of their locks, such as --build-arg EXTRAS=s3 (docs/object-storage.md).
+# Extras by the names of their locks, such as --build-arg EXTRAS="s3 notify".
 ARG EXTRAS=""
-COPY requirements-s3.lock /tmp/
+COPY requirements-s3.lock requirements-notify.lock requirements-openlineage.lock /tmp/
 RUN for extra in ${EXTRAS}; do \
         pip install --no-cache-dir --require-hashes --requirement "/tmp/requirements-${extra}.lock" || exit 1; \
     done

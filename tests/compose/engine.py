@@ -23,7 +23,7 @@ class CommandError(AssertionError):
 
 
 def run(
-    command: Sequence[str], *, timeout_s: float = 120, check: bool = True
+    command: Sequence[str], *, timeout_s: float = 120, check: bool = True, cwd: Path = ROOT
 ) -> subprocess.CompletedProcess[str]:
     """Run a command; its output is text, stderr with stdout."""
     result = subprocess.run(
@@ -33,7 +33,7 @@ def run(
         text=True,
         errors="replace",
         timeout=timeout_s,
-        cwd=ROOT,
+        cwd=cwd,
         check=False,
     )
     if check and result.returncode:
@@ -69,23 +69,24 @@ class Engine:
         status = run(["docker", "inspect", "--format", "{{.State.Health.Status}}", container], check=False)
         return status.stdout.strip() == "healthy"
 
-    def provide_images(self, airflow: str, postgres: str, redis: str) -> None:
+    def provide_images(self, images: Sequence[str]) -> None:
         """See that the public images are there; podman gets stand-ins for those that cannot be pulled."""
         if not self.is_podman:
             return  # compose pulls them
-        names = [
-            f"docker.io/apache/airflow:{airflow}",
-            *(f"docker.io/library/{n}" for n in (postgres, redis)),
-        ]
-        for name in names:
+        for image in images:
+            name = f"docker.io/{image}" if "/" in image else f"docker.io/library/{image}"
             if run(["podman", "image", "exists", name], check=False).returncode == 0:
                 continue
             pulled = run(["podman", "pull", "--quiet", name], timeout_s=1800, check=False)
             if pulled.returncode:
-                tags = [airflow, *(image.partition(":")[2] for image in (postgres, redis))]
-                print(f"{name} cannot be pulled; building stand-ins from Debian and PyPI", flush=True)
-                run(["bash", str(_STAND_INS), *tags], timeout_s=3600)
-                return
+                print(f"{name} cannot be pulled; building a stand-in from packages", flush=True)
+                run(["bash", str(_STAND_INS), name], timeout_s=3600)
+
+    def kill(self, container: str) -> None:
+        """End a container at once, and for good."""
+        run([self.program, "kill", "--signal", "KILL", container])
+        # podman starts it again, as its restart policy says, unless it was stopped.
+        run([self.program, "stop", "-t", "0", container])
 
     def build(self, tag: str) -> None:
         """Build the deployment's image."""

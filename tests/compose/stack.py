@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shlex
+import shutil
 import socket
 import subprocess
 import sys
@@ -11,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 import yaml
@@ -23,9 +27,25 @@ AIRFLOW_SERVICES = (
     "airflow-scheduler",
     "airflow-dag-processor",
     "airflow-triggerer",
+    "airflow-triggerer-2",
     "airflow-worker",
 )
-SERVICES = ("postgres", "redis", "simulator", *AIRFLOW_SERVICES)
+SERVICES = ("postgres", "redis", "simulator", "statsd-exporter", "prometheus", *AIRFLOW_SERVICES)
+PROFILES = ("simulator", "triggerer-2", "metrics", "cli")
+#: What a deployment is beside its image: a checkout has more.
+_FILES = (
+    "docker-compose.yaml",
+    "docker-compose.override.example.yaml",
+    ".env.example",
+    "deploy",
+    "data/01_raw",
+    "data/experiments",
+)
+_ASK = """
+import sys, urllib.request
+url, body = sys.argv[1], sys.argv[2].encode() or None
+print(urllib.request.urlopen(url, body).read().decode())
+"""
 #: On a busy machine with 2 cores init takes minutes, and so do the services after it.
 _START_TIMEOUT_S = 1800.0
 _RUN_TIMEOUT_S = 1800.0
@@ -33,12 +53,23 @@ _RUN_TIMEOUT_S = 1800.0
 
 @dataclass(frozen=True)
 class Stack:
-    """What was started."""
+    """What was started.
+
+    Attributes:
+        folder: Holds the compose file, what it mounts, and ``.env``.
+        services: Those that go on, beside the one-shot init.
+    """
 
     engine: Engine
     project: str
-    env_file: Path
+    folder: Path
     port: int
+    services: Sequence[str] = SERVICES
+
+    @property
+    def env_file(self) -> Path:
+        """The settings of the deployment."""
+        return self.folder / ".env"
 
     @property
     def url(self) -> str:
@@ -53,8 +84,23 @@ class Stack:
 
     def compose(self, *arguments: str, timeout_s: float = 600, check: bool = True) -> str:
         """Output of a command of compose."""
-        command = self.engine.compose(self.project, self.env_file, "simulator", "cli")
-        return run([*command, *arguments], timeout_s=timeout_s, check=check).stdout
+        command = self.engine.compose(self.project, self.env_file, *PROFILES)
+        return run([*command, *arguments], timeout_s=timeout_s, check=check, cwd=self.folder).stdout
+
+    def shell(self, line: str) -> str:
+        """Carry out a line of the docs in the deployment's folder, as a person does; returns its output.
+
+        ``docker compose`` is the engine's compose, for this project. Where there is no sudo, none is needed.
+        """
+        compose = shlex.join(self.engine.compose(self.project, self.env_file, "cli"))
+        # podman 4 cannot start a container whose dependency's dependency runs already.
+        options = "-T --no-deps" if self.engine.is_podman else "-T"
+        functions = (
+            f'docker() {{ local what=$2; shift 2; [ "$what" != run ] || set -- {options} "$@"; '
+            f'{compose} "$what" "$@"; }}; command -v sudo >/dev/null || sudo() {{ "$@"; }}; '
+        )
+        command = ["bash", "-c", f"{functions}set -e\n{line}"]
+        return run(command, timeout_s=_RUN_TIMEOUT_S, cwd=self.folder).stdout
 
     def container(self, service: str) -> str:
         """Name of a service's container."""
@@ -83,7 +129,13 @@ class Stack:
             [*command, "run", "--rm", "-T", *no_deps, "cli", "daydreaming", *arguments],
             timeout_s=_RUN_TIMEOUT_S,
             check=False,
+            cwd=self.folder,
         )
+
+    def simulator(self, path: str, **body: object) -> dict[str, Any]:
+        """What the simulator says, which no port of the host reaches."""
+        url, sent = f"http://127.0.0.1:8000{path}", json.dumps(body) if body else ""
+        return dict(json.loads(self.execute("simulator", "python", "-c", _ASK, url, sent).stdout))
 
     def client(self) -> AirflowClient:
         """The REST API, as the first admin."""
@@ -91,18 +143,36 @@ class Stack:
 
     def up(self) -> None:
         """Start everything and wait until every service's own health check passes."""
-        # podman 4 cannot start a container whose dependency's dependency runs already; and so this shows
-        # that the services wait for what they need by themselves.
-        no_deps = ["--no-deps"] if self.engine.is_podman else []
-        services = ["airflow-init", *SERVICES]
-        self.compose("up", "--detach", "--no-build", *no_deps, *services, timeout_s=_START_TIMEOUT_S)
+        self.start("airflow-init", *self.services)
+        self.wait("airflow-init", *self.services)
+
+    def wait(self, *services: str) -> None:
+        """Wait until each service's own health check passes, and the one-shot init has done its work."""
+        waiting = list(services)
         deadline = time.monotonic() + _START_TIMEOUT_S
-        waiting = list(SERVICES)
         while waiting:
-            waiting = [name for name in waiting if not self.engine.is_healthy(self.container(name))]
+            waiting = [name for name in waiting if not self._is_ready(name)]
             assert time.monotonic() < deadline, self._why_not(waiting)
             time.sleep(2)
             print(f"waiting for {', '.join(waiting) or 'nothing'}", flush=True)
+
+    def start(self, *services: str) -> None:
+        """Start services, and wait for nothing."""
+        # podman 4 cannot start a container whose dependency's dependency runs already; and so this shows
+        # that the services wait for what they need by themselves.
+        no_deps = ["--no-deps"] if self.engine.is_podman else []
+        self.compose("up", "--detach", "--no-build", *no_deps, *services, timeout_s=_START_TIMEOUT_S)
+
+    def state(self, service: str) -> dict[str, Any]:
+        """What the engine says of a service's container; its state is in ``State``."""
+        found = run([self.engine.program, "inspect", self.container(service)]).stdout
+        return dict(json.loads(found)[0])
+
+    def _is_ready(self, service: str) -> bool:
+        if service != "airflow-init":
+            return self.engine.is_healthy(self.container(service))
+        state = self.state(service)["State"]
+        return (state["Status"].lower(), state["ExitCode"]) == ("exited", 0)
 
     def _why_not(self, services: Sequence[str]) -> str:
         logs = (
@@ -121,7 +191,11 @@ def running_stack(engine: Engine, folder: Path) -> Iterator[Stack]:
     """Secrets, images, everything up; everything removed in the end, volumes included."""
     image = "localhost/daydreaming-compose-test:latest"
     port = _free_port()
-    env_file = write_env(
+    for name in _FILES:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copy(ROOT / name, folder / name)
+    write_env(
         folder,
         DAYDREAMING_IMAGE=image,
         PORT=str(port),
@@ -129,12 +203,16 @@ def running_stack(engine: Engine, folder: Path) -> Iterator[Stack]:
         LOCAL_LLM_URL="http://simulator:8000/v1",
         API_WORKERS="1",
         WORKER_CONCURRENCY="4",
+        METRICS="true",
+        DAYDREAMING_DAILY_BUDGET_USD="5",
     )
     services = yaml.safe_load((ROOT / "docker-compose.yaml").read_text(encoding="utf-8"))["services"]
-    engine.provide_images(airflow_version(), services["postgres"]["image"], services["redis"]["image"])
+    named = [services[name]["image"] for name in SERVICES]
+    public = [name for name in named if "DAYDREAMING_IMAGE" not in name]
+    engine.provide_images([f"apache/airflow:{airflow_version()}", *public])
     print("Building the image", flush=True)
     engine.build(image)
-    stack = Stack(engine, f"daydreaming-test-{port}", env_file, port)
+    stack = Stack(engine, f"daydreaming-test-{port}", folder, port)
     try:
         stack.up()
         yield stack

@@ -1,19 +1,16 @@
 #!/usr/bin/env bash
-# Builds stand-ins for the public images that the compose file names, for a machine without an image registry.
+# Builds a stand-in for a public image that the compose file names, for a machine without an image registry.
 #
-# From Debian's packages and PyPI, under the same names, with entry points that read the same variables as the
-# originals. They prove the compose file and our own image; they are not for use. Needs root, podman, debootstrap.
+# From the packages of Debian and PyPI, under the same name, with an entry point that reads the same variables as
+# the original's. It proves the compose file and our own image; it is not for use. Needs root, podman, debootstrap.
+#
+#   build.sh docker.io/library/postgres:17
 set -euo pipefail
 cd "$(dirname "$0")"
-AIRFLOW_VERSION=$1 POSTGRES_TAG=$2 REDIS_TAG=$3
+IMAGE=$1
+NAME=$(basename "${IMAGE%:*}")
 SUITE=trixie
 BASE=docker.io/library/debian:$SUITE-slim
-
-build() { # name, folder, further options
-    podman image exists "$1" && return
-    echo "Building a stand-in for $1"
-    podman build --quiet --network=host --tag "$1" "${@:3}" "$2"
-}
 
 if ! podman image exists "$BASE"; then
     echo "Making a stand-in for $BASE"
@@ -25,6 +22,5 @@ if ! podman image exists "$BASE"; then
     cp /etc/ssl/certs/ca-certificates.crt "$root/tree/etc/ssl/certs/ca-certificates.crt"
     tar -c -C "$root/tree" . | podman import --quiet - "$BASE"
 fi
-build "docker.io/library/postgres:$POSTGRES_TAG" postgres
-build "docker.io/library/redis:$REDIS_TAG" redis
-build "docker.io/apache/airflow:$AIRFLOW_VERSION" airflow --build-arg "AIRFLOW_VERSION=$AIRFLOW_VERSION"
+echo "Building a stand-in for $IMAGE"
+podman build --quiet --network=host --tag "$IMAGE" --build-arg "VERSION=${IMAGE##*:}" "$NAME"

@@ -30,6 +30,13 @@ PLACE_OR_SIZE = {
 }
 #: Run once or by hand: neither health check nor restart.
 NOT_SERVICES = {"airflow-init", "cli"}
+COMPOSE_FILES = (
+    "docker-compose.yaml",
+    "docker-compose.override.example.yaml",
+    "deploy/caddy/docker-compose.yaml",
+)
+#: In the image, or in that of the local model.
+SET_BY_THE_IMAGE = {"DAYDREAMING_INPUTS_ROOT", "DAYDREAMING_WEIGHTS_DIR"}
 HOLDS_A_SECRET = re.compile(r"PASSWORD|SECRET|_KEY$|_CONN$|BROKER_URL$")
 
 
@@ -68,12 +75,32 @@ def test_airflow_gets_the_settings_of_the_embedded_default(environment, tmp_path
 
 def test_every_setting_of_the_package_reaches_the_services(environment):
     read = set(re.findall(r"\bDAYDREAMING_[A-Z_]+", Path(settings.__file__).read_text(encoding="utf-8")))
-    in_the_image = {"DAYDREAMING_INPUTS_ROOT"}
-    assert read - in_the_image <= set(environment)
+    assert read - SET_BY_THE_IMAGE <= set(environment)
 
 
-def test_the_example_names_every_setting_with_the_default_of_the_compose_file(root, example):
-    asked = variables(text_of(root, "docker-compose.yaml"))
+def test_every_setting_that_the_docs_list_is_taken_from_env(root, environment, example):
+    table = (
+        text_of(root, "docs/configuration.md").partition("## Environment variables")[2].partition("\nFor ")
+    )
+    listed = re.findall(r"`(DAYDREAMING_[A-Z_]+)`", "".join(re.findall(r"(?m)^\| (`.+?) \|", table[0])))
+    assert len(listed) > 15
+    wanted = set(listed) - SET_BY_THE_IMAGE
+    assert wanted <= set(example)
+    assert {n for n in wanted if not str(environment[n]).startswith(f"${{{n}:-")} == set()
+
+
+def test_what_the_entry_point_makes_connections_of_reaches_the_services(script, environment):
+    read = set(
+        re.findall(r'env\.get\("([A-Z_]+)"\)', Path(script("start").__file__).read_text(encoding="utf-8"))
+    )
+    assert read == {"OPENROUTER_API_KEY", "LOCAL_LLM_URL", "LOCAL_LLM_API_KEY"}
+    assert read <= set(environment)
+
+
+def test_the_example_names_every_setting_with_the_default_of_the_compose_files(root, example):
+    asked = variables("\n".join(text_of(root, name) for name in COMPOSE_FILES))
+    # Without a default in the file, and no secret: none can be made up.
+    asked["SITE_ADDRESS"] = ""
     assert set(example) == set(asked)
     assert {n: example[n] for n in asked if asked[n] != "?"} == {n: d for n, d in asked.items() if d != "?"}
 
@@ -115,11 +142,13 @@ def test_kubernetes_secrets_are_named_and_not_given(root):
 
 
 @pytest.mark.parametrize("part", ["healthcheck", "restart", "deploy", "logging"])
-def test_every_service_is_watched_restarted_and_limited(compose, part):
-    services = {name: service for name, service in compose["services"].items() if name not in NOT_SERVICES}
+def test_every_service_is_watched_restarted_and_limited(root, compose, part):
+    caddy = yaml.safe_load(text_of(root, "deploy/caddy/docker-compose.yaml"))["services"]["caddy"]
+    every = compose["services"] | {"caddy": caddy}
+    services = {name: service for name, service in every.items() if name not in NOT_SERVICES}
     assert [name for name, service in services.items() if part not in service] == []
     assert [n for n, s in services.items() if s["restart"] != "unless-stopped"] == []
-    limits = [service["deploy"]["resources"]["limits"] for service in compose["services"].values()]
+    limits = [service["deploy"]["resources"]["limits"] for service in every.values()]
     assert all(set(limit) == {"cpus", "memory"} for limit in limits)
 
 
@@ -134,6 +163,27 @@ def test_no_service_of_ours_keeps_a_capability_or_gains_one(compose):
     assert len(ours) >= 9
     assert all(service["cap_drop"] == ["ALL"] for service in ours)
     assert all(service["security_opt"] == ["no-new-privileges:true"] for service in ours)
+
+
+def test_no_service_gains_rights(root, compose):
+    caddy = yaml.safe_load(text_of(root, "deploy/caddy/docker-compose.yaml"))["services"]["caddy"]
+    every = compose["services"] | {"caddy": caddy}
+    assert [n for n, s in every.items() if s.get("security_opt") != ["no-new-privileges:true"]] == []
+
+
+def test_an_extra_is_in_the_image_by_the_name_of_its_lock_and_agrees_with_it(root, example):
+    text = text_of(root, ".env.example")
+    named = set(re.findall(r"\b(\w+) \(docs/", text[text.index("# Extras that") : text.index("\nEXTRAS=")]))
+    copied = set(
+        re.findall(
+            r"requirements-(\w+)\.lock", re.findall(r"(?m)^COPY .*s3.*$", text_of(root, "Dockerfile"))[0]
+        )
+    )
+    assert named == copied
+    image = locked(root, "requirements-deploy.lock")
+    for name in named:
+        extra = locked(root, f"requirements-{name}.lock")
+        assert {n for n in extra if n in image and extra[n] != image[n]} == set(), name
 
 
 def test_inputs_cannot_be_written_and_results_are_in_named_volumes(compose):
