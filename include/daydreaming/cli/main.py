@@ -92,6 +92,10 @@ def common(
         raise typer.Exit
     if context.invoked_subcommand is None:
         raise _UsageError("Missing command.")
+    if "://" in os.environ.get("DAYDREAMING_DATA_ROOT", ""):
+        from daydreaming.cli.store_access import know_connections
+
+        know_connections()
 
 
 @app.command()

@@ -27,7 +27,7 @@ LLMServer = Literal["none", "local", "simulated"]
 Say = Callable[[str], None]
 
 #: Log servers would listen on all interfaces; on one machine the API server reads the files.
-_AIRFLOW_SERVICES: Mapping[str, Sequence[str]] = {
+AIRFLOW_SERVICES: Mapping[str, Sequence[str]] = {
     "api-server": ("api-server",),
     "scheduler": ("scheduler", "--skip-serve-logs"),
     "dag-processor": ("dag-processor",),
@@ -135,14 +135,14 @@ def start(
             say(f"Starting the {llm} model server")
             llm_port = _free_port(0)
             services.append(
-                _spawn(home, f"llm-{llm}", [*_llm_command(llm, llm_port), *llm_options], dict(os.environ))
+                spawn(home, f"llm-{llm}", [*_llm_command(llm, llm_port), *llm_options], dict(os.environ))
             )
             llm_url = f"http://127.0.0.1:{llm_port}/v1"
         env = airflow_environment(home, settings, port=port, local_llm_url=llm_url)
         _prepare_database(home, settings, env, say)
         say("Starting Airflow: API server, scheduler, DAG processor, triggerer")
-        for name, arguments in _AIRFLOW_SERVICES.items():
-            services.append(_spawn(home, name, [program("airflow"), *arguments], env))
+        for name, arguments in AIRFLOW_SERVICES.items():
+            services.append(spawn(home, name, [program("airflow"), *arguments], env))
         deployment = Deployment(f"http://127.0.0.1:{port}", llm, llm_url, tuple(services))
         write_whole(home.services_file, json.dumps(asdict(deployment), indent=1))
         _wait(home, deployment)
@@ -166,7 +166,7 @@ def stop(home: Home) -> int:
 def _end(services: Sequence[Service]) -> int:
     """End processes with all that they started; the first get a chance to finish."""
     ended = sum(service.is_running() for service in services)
-    processes = [process for service in services for process in _family(service)]
+    processes = [process for service in services for process in family(service)]
     for process in processes:
         _signal(process, signal.SIGTERM)
     _, alive = psutil.wait_procs(processes, timeout=_STOP_TIMEOUT_S)
@@ -176,7 +176,7 @@ def _end(services: Sequence[Service]) -> int:
     return ended
 
 
-def _family(service: Service) -> list[psutil.Process]:
+def family(service: Service) -> list[psutil.Process]:
     """The service's process, its descendants, and those of its session that outlived their parent."""
     found: dict[int, psutil.Process] = {}
     for process in psutil.process_iter():
@@ -225,7 +225,8 @@ def _llm_command(llm: LLMServer, port: int) -> list[str]:
     return [sys.executable, "-m", module, "--port", str(port)]
 
 
-def _spawn(home: Home, name: str, command: Sequence[str], env: Mapping[str, str]) -> Service:
+def spawn(home: Home, name: str, command: Sequence[str], env: Mapping[str, str]) -> Service:
+    """Start a process in a session of its own; what it prints goes to the log of its name."""
     log = _log_file(home, name)
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as output:

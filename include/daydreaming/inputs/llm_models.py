@@ -18,6 +18,8 @@ from daydreaming.inputs.wording import did_you_mean, listed, show
 LABEL = "01_raw/llm_models.csv"
 #: Levels of lists and objects in ``extra_body``: no provider's options nest so.
 _DEEPEST = 50
+#: What the request says itself, and what would make it cost more than was reserved.
+_NOT_EXTRA = frozenset({"max_completion_tokens", "max_tokens", "messages", "model", "n", "stream"})
 
 
 def _read_extra_body(text: str) -> dict[str, Any]:
@@ -30,6 +32,11 @@ def _read_extra_body(text: str) -> dict[str, Any]:
         raise ValueError(f"must be a JSON object or empty ({error})") from error
     if not isinstance(value, dict):
         raise ValueError("must be a JSON object or empty")  # noqa: TRY004 (Pydantic catches ValueError only)
+    if taken := _NOT_EXTRA.intersection(value):
+        raise ValueError(
+            f"must not set {listed(sorted(taken))}: the experiment sets what is asked and how long an answer "
+            "may be, and what a call may cost is reserved by that; remove it"
+        )
     return value
 
 

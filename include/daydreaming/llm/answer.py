@@ -30,6 +30,7 @@ class Answer:
         text: What the model wrote, as it came.
         upstream_provider: Who served it where the provider is a router; '' where not said.
         cost_usd: As the provider states it in ``usage.cost``; None where it does not.
+        is_redacted: Whether a secret of the connection was taken out of it.
     """
 
     text: str
@@ -40,6 +41,7 @@ class Answer:
     prompt_tokens: int | None
     completion_tokens: int | None
     cost_usd: float | None
+    is_redacted: bool = False
 
 
 def read_completion(status: int, headers: Mapping[str, str], body: str, *, max_tokens: int) -> Answer:
@@ -60,7 +62,7 @@ def read_completion(status: int, headers: Mapping[str, str], body: str, *, max_t
     reply = _json_or_none(body)
     if not isinstance(reply, dict):
         raise LLMTransientError(
-            f"The provider answered 200 with something that is no JSON object: {_excerpt(body)}"
+            f"The provider answered 200 with something that is no JSON object: {excerpt(body)}"
         )
     if reply.get("error"):
         raise _error_in_body(reply, headers, body)
@@ -147,7 +149,7 @@ def _usage(reply: Mapping[str, Any]) -> Usage:
 def _first_choice(reply: Mapping[str, Any], body: str) -> Mapping[str, Any]:
     choices = reply.get("choices")
     if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
-        raise LLMTransientError(f"The provider sent no choices: {_excerpt(body)}")
+        raise LLMTransientError(f"The provider sent no choices: {excerpt(body)}")
     if choices[0].get("error"):
         raise _error_in_body({"error": choices[0]["error"]}, {}, body)
     return choices[0]
@@ -163,10 +165,11 @@ def _json_or_none(body: str) -> Any:
 def _error_message(reply: Any, body: str) -> str:
     error = reply.get("error") if isinstance(reply, dict) else None
     message = error.get("message") if isinstance(error, dict) else error
-    return _excerpt(message if isinstance(message, str) and message.strip() else body)
+    return excerpt(message if isinstance(message, str) and message.strip() else body)
 
 
-def _excerpt(text: str) -> str:
+def excerpt(text: str) -> str:
+    """The beginning of what somebody else wrote, as one line that can be written anywhere."""
     line = " ".join(_writable(text).split())
     return line if len(line) <= _EXCERPT_CHARS else line[:_EXCERPT_CHARS] + "…"
 
@@ -177,7 +180,7 @@ def _writable(text: str) -> str:
 
 
 def _name(value: Any) -> str:
-    return _writable(str(value)) if isinstance(value, str | int) else ""
+    return excerpt(str(value)) if isinstance(value, str | int) else ""
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

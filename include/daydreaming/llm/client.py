@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import asyncio
+import re
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from daydreaming.errors import LLMError, LLMPermanentError, LLMTransientError
 from daydreaming.llm.answer import Answer, read_completion
+from daydreaming.llm.redaction import forms_of, forms_of_keys, hide_in_answer, hide_in_excerpt
 from daydreaming.llm.request import ChatRequest
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
-_HIDDEN = "***"
-#: A shorter one is a placeholder for a server that asks for none.
-_MIN_SECRET_CHARS = 4
 _ERROR = 400
+_SECRET_HEADER = re.compile("auth|key|token|secret|cookie", re.IGNORECASE)
 
 
 async def send(
@@ -25,7 +26,7 @@ async def send(
     timeout_s: float,
     on_headers: Callable[[int, Mapping[str, str]], None] | None = None,
 ) -> Answer:
-    """Make one attempt.
+    """Make one attempt. What comes back, answer or error, is without the connection's secrets.
 
     Args:
         client: From the Airflow connection, with ``max_retries`` 0.
@@ -42,9 +43,11 @@ async def send(
         status, headers, body = await _post(client, request, timeout_s)
         if on_headers:
             on_headers(status, _all_headers(body, headers) if status >= _ERROR else headers)
-        return read_completion(status, headers, body, max_tokens=request.max_tokens)
+        answer = read_completion(status, headers, body, max_tokens=request.max_tokens)
     except LLMError as error:
-        raise _without_secret(error, str(client.api_key or "")) from None
+        error.args = (hide_in_excerpt(str(error), forms_of(_secrets_of(client))),)
+        raise error from None
+    return hide_in_answer(answer, forms_of_keys(_secrets_of(client)))
 
 
 def _all_headers(body: str, headers: Mapping[str, str]) -> dict[str, str]:
@@ -60,17 +63,19 @@ async def _post(
     import openai
 
     try:
-        raw = await client.chat.completions.with_raw_response.create(
-            model=request.model,
-            messages=[{"role": "user", "content": request.prompt}],
-            temperature=request.temperature,
-            max_tokens=request.max_tokens,
-            extra_body=dict(request.extra_body) or None,
-            timeout=timeout_s,
-        )
+        # The client's own timeout begins anew with each byte: who sends one now and then would never end.
+        async with asyncio.timeout(timeout_s):
+            raw = await client.chat.completions.with_raw_response.create(
+                model=request.model,
+                messages=[{"role": "user", "content": request.prompt}],
+                temperature=request.temperature,
+                max_tokens=request.max_tokens,
+                extra_body=dict(request.extra_body) or None,
+                timeout=timeout_s,
+            )
     except openai.APIStatusError as error:
         return _parts(error.response)
-    except openai.APITimeoutError as error:
+    except (openai.APITimeoutError, TimeoutError) as error:
         raise LLMTransientError(
             f"No answer from {_address(client)} within {timeout_s:g} s.", is_outcome_unknown=True
         ) from error
@@ -105,20 +110,11 @@ def _address(client: AsyncOpenAI) -> str:
     return str(client.base_url.copy_with(username=None, password=None))
 
 
-def _without_secret(error: LLMError, secret: str) -> LLMError:
-    """The same error with the key taken out: some providers repeat it in their messages."""
-    if len(secret) < _MIN_SECRET_CHARS:
-        return error
-    error.args = (_hide(str(error), secret),)
-    return error
-
-
-def _hide(message: str, secret: str) -> str:
-    message = message.replace(secret, _HIDDEN)
-    cut = message.removesuffix("…")
-    if cut != message:
-        # The excerpt of a long page may end within the key.
-        for length in range(len(secret) - 1, _MIN_SECRET_CHARS - 1, -1):
-            if cut.endswith(secret[:length]):
-                return f"{cut[:-length]}{_HIDDEN}…"
-    return message
+def _secrets_of(client: AsyncOpenAI) -> Iterator[str]:
+    """The key, and what else the connection may send to prove who asks."""
+    yield str(client.api_key or "")
+    yield str(client.base_url.password or "")
+    for name, value in client.default_headers.items():
+        if isinstance(value, str) and _SECRET_HEADER.search(name):
+            # Without the scheme, such as Bearer.
+            yield value.rpartition(" ")[2]

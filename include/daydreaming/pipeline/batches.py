@@ -16,7 +16,9 @@ from typing import Any
 
 from daydreaming.errors import BudgetError, DaydreamingError
 from daydreaming.inputs.records import LLMModel, Stage
+from daydreaming.llm.batch_result import redacted_lines
 from daydreaming.llm.price import to_nanousd
+from daydreaming.llm.redaction import forms_of, hide_in_excerpt
 from daydreaming.llm.request import ChatRequest
 from daydreaming.pipeline.call import (
     CellCall,
@@ -33,7 +35,7 @@ from daydreaming.store.admission import CallEnd, end_calls
 from daydreaming.store.batch_admission import MemberOrder, NotAdmitted, admit_batch, keep_batch
 from daydreaming.store.batches import Batch, Member, deliver, next_folder, read_batches, write_batch
 from daydreaming.store.database import engine_for, writing_engine
-from daydreaming.store.files import DataRoot
+from daydreaming.store.files import DataRoot, write_whole
 from daydreaming.store.ledger import CallState, Reservation, Settlement, budget_day
 from daydreaming.store.plans import cells_of_run, read_run
 
@@ -131,6 +133,21 @@ def close_delivered(batch: Batch, lines: Sequence[str], origin: Mapping[str, str
     """
     deliver(batch, [json.loads(line) for line in lines if line.strip()], origin)
     write_batch(batch, status="closed")
+
+
+def results_without(path: Path, secrets: Iterable[str]) -> list[str]:
+    """Lines of the provider's results; where one holds a secret, it is taken out of the file too."""
+    text = path.read_text(encoding="utf-8")
+    lines = redacted_lines(text, secrets)
+    hidden = "".join(f"{line}\n" for line in lines)
+    if hidden != text:
+        write_whole(path, hidden)
+    return lines
+
+
+def message_without(message: str, secrets: Iterable[str]) -> str:
+    """A message of the provider's without secrets."""
+    return hide_in_excerpt(message, forms_of(secrets))
 
 
 def close_unsent(settings: Settings, batch: Batch, state: CallState) -> None:

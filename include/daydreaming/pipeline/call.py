@@ -467,6 +467,8 @@ def _provenance(
         "attempts": attempts,
         "started_at": started_at.isoformat(),
         "ended_at": ended_at.isoformat(),
+        # Only where it was: the text is then not quite what the model wrote.
+        **({"is_redacted": True} if answer.is_redacted else {}),
     }
 
 

@@ -37,6 +37,8 @@ from daydreaming.store.plans import (
 )
 from daydreaming.store.turns import hold_turn
 
+#: Calls of one plan, which is made in memory: beyond it is a slip of the pen, not an experiment.
+MAX_CALLS = 1_000_000
 _NOT_ALLOWED_IN_ID = re.compile(r"[^A-Za-z0-9._-]+")
 _EXPERIMENT_ID_LENGTH = 100
 _DIGEST_CHARS = 12
@@ -65,7 +67,20 @@ def read_inputs(settings: Settings, overrides: Mapping[str, Any]) -> Inputs:
         params = resolve_params(overrides, folder, earlier_params(settings, overrides, params))
     inputs = load_inputs(settings.inputs_root, params, pools=settings.pools)
     _require_batch_provider(inputs)
+    _require_fit(inputs)
     return inputs
+
+
+def _require_fit(inputs: Inputs) -> None:
+    if rejudges(inputs.params):
+        return  # it judges essays that are there
+    size = size_of_plan(inputs)
+    if size.generations + size.evaluations > MAX_CALLS:
+        raise InputError(
+            f"The plan has {size.combinations:,} combinations, {size.generations:,} generations and "
+            f"{size.evaluations:,} evaluations; at most {MAX_CALLS:,} calls are planned at once. Choose "
+            "fewer concepts, templates, models or replicates, or another k_max; or make several experiments."
+        )
 
 
 def _require_batch_provider(inputs: Inputs) -> None:

@@ -52,6 +52,55 @@ def test_a_database_that_does_not_answer_is_named_without_its_password(init):
     assert "hidden-word" not in str(caught.value)
 
 
+def test_each_role_holds_what_the_one_before_it_holds_and_more(init):
+    viewer, runner, editor = init.roles().values()
+    assert viewer < runner < editor
+    assert not {action for action, _ in viewer} & {"can_create", "can_delete"}
+    assert {pair for pair in viewer if pair[0] == "can_edit"} == {
+        ("can_edit", "My Password"),
+        ("can_edit", "My Profile"),
+    }
+
+
+def test_no_role_reaches_keys_users_or_the_configuration(init):
+    reached = {resource for pairs in init.roles().values() for _, resource in pairs}
+    assert not reached & {"Connections", "Configurations", "Users", "Roles", "Passwords", "Audit Logs"}
+
+
+def test_the_file_of_roles_says_each_resource_of_a_role_once(init):
+    entries = json.loads(init.roles_file_text())
+    assert len({(entry["name"], entry["resource"]) for entry in entries}) == len(entries)
+    found = {
+        name: {
+            (action, entry["resource"])
+            for entry in entries
+            if entry["name"] == name
+            for action in entry["action"].split(",")
+        }
+        for name in init.roles()
+    }
+    assert found == init.roles()
+
+
+@pytest.mark.parametrize(
+    ("manager", "made"),
+    [
+        ("airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager", True),
+        ("airflow.api_fastapi.auth.managers.simple.simple_auth_manager.SimpleAuthManager", False),
+        ("airflow.providers.keycloak.auth_manager.keycloak_auth_manager.KeycloakAuthManager", False),
+    ],
+)
+def test_roles_are_made_where_the_auth_manager_knows_them(init, monkeypatch, manager, made):
+    ran = []
+    monkeypatch.setenv("AIRFLOW__CORE__AUTH_MANAGER", manager)
+    monkeypatch.setenv("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "postgresql://db/airflow")
+    monkeypatch.setattr(init, "wait_for_database", lambda *_: None)
+    monkeypatch.setattr(init, "_run", lambda _, command: ran.append(command[:3]))
+    monkeypatch.setattr("daydreaming.cli.databases.migrate_databases", lambda *_: [])
+    init.main()
+    assert (["airflow", "roles", "import"] in ran) is made
+
+
 def test_both_databases_are_migrated_as_the_command_does_it(init, monkeypatch, capsys):
     ran: list[str] = []
 

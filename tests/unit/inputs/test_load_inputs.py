@@ -123,6 +123,12 @@ def test_models_are_active_without_the_active_column(root):
         (MODELS, ",20,,50,", ",20,1.5,50,", r"row 2: tpm must be a whole number"),
         (MODELS, '"{""seed"": 1}"', '"{""seed"": }"', r"row 2: extra_body must be a JSON object or empty \("),
         (MODELS, '"{""seed"": 1}"', '"[1]"', r"row 2: extra_body must be a JSON object or empty; got"),
+        (
+            MODELS,
+            '"{""seed"": 1}"',
+            '"{""seed"": 1, ""n"": 4, ""max_tokens"": 99999}"',
+            r"row 2: extra_body must not set max_tokens, n: the experiment sets",
+        ),
         (MODELS, '"{""seed"": 1}"', '"{""seed"": NaN}"', r"row 2: extra_body .*NaN is no JSON"),
         (MODELS, "local_llm", "", r"row 5: conn_id must not be empty"),
         (ESSAY, "{% endfor %}", "", r"essay.txt.*: line \d: does not compile"),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from daydreaming.errors import LLMPermanentError, LLMTransientError, Usage
-from daydreaming.llm.batch_result import read_batch_result
+from daydreaming.llm.batch_result import read_batch_result, redacted_lines
 from tests.support.batches import error_row, row_of
 
 
@@ -50,3 +52,18 @@ def test_what_is_no_answer_says_why(row, error, message):
 
 def test_text_without_an_end_that_anybody_named_is_an_answer():
     assert read_batch_result(row_of(0, "Fine.", finish_reason=None), max_tokens=300).finish_reason == ""
+
+
+def test_a_key_in_a_batchs_results_is_hidden_and_only_its_row_says_so():
+    key = "sk-very-secret-0123456789"
+    rows = [row_of(0, f"My key is {key}."), row_of(1, "An essay.\u2028It ends."), error_row(2, message=key)]
+    text = "".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in rows)
+    lines = redacted_lines(text, [key])
+    told, quiet, failed = (json.loads(line) for line in lines)
+    assert key not in "".join(lines)
+    assert quiet == rows[1]
+    answer = read_batch_result(told, max_tokens=300)
+    assert (answer.text, answer.is_redacted) == ("My key is ***.", True)
+    assert not read_batch_result(quiet, max_tokens=300).is_redacted
+    with pytest.raises(LLMPermanentError, match=r": \*\*\*$"):
+        read_batch_result(failed, max_tokens=300)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+import traceback
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -54,9 +55,9 @@ def echo():
     thread.join()
 
 
-def ask(base_url, request=REQUEST, key=KEY, timeout_s=20.0, on_headers=None):
+def ask(base_url, request=REQUEST, key=KEY, timeout_s=20.0, on_headers=None, **options):
     async def call():
-        async with AsyncOpenAI(api_key=key, base_url=base_url, max_retries=0) as client:
+        async with AsyncOpenAI(api_key=key, base_url=base_url, max_retries=0, **options) as client:
             return await send(client, request, timeout_s=timeout_s, on_headers=on_headers)
 
     return asyncio.run(call())
@@ -117,6 +118,24 @@ def test_an_answer_that_takes_too_long_is_transient(simulator):
         ask(simulator.base_url, timeout_s=0.2)
 
 
+def test_an_answer_that_trickles_in_takes_too_long_like_any_other(echo):
+    ended = threading.Event()
+
+    def trickle(handler):
+        handler.send_response(200)
+        handler.end_headers()
+        while not ended.wait(0.02):
+            handler.wfile.write(b" ")
+
+    echo.handler.do_POST = trickle
+    try:
+        with pytest.raises(LLMTransientError, match=r"No answer from .* within 0\.3 s") as caught:
+            ask(url_of(echo), timeout_s=0.3)
+    finally:
+        ended.set()
+    assert caught.value.is_outcome_unknown
+
+
 def test_an_answer_cut_off_is_permanent(simulator):
     request = ChatRequest("prov/m", REQUEST.prompt, 0.7, 20)
     with pytest.raises(LLMPermanentError, match=r"cut off .* max_tokens is 20"):
@@ -154,6 +173,42 @@ def test_a_key_that_the_provider_repeats_is_hidden(echo, status, text):
     assert "***" in str(caught.value)
     assert KEY[:8] not in str(caught.value)
     assert caught.value.__suppress_context__
+
+
+def test_a_key_in_an_answer_is_hidden_in_its_text_and_in_its_names(echo):
+    names = {"id": "{key}", "model": "m {key}", "provider": "{key}"}
+    choice = {"message": {"content": "My key is {key}, and I tell it."}, "finish_reason": "{key}"}
+    echo.handler.reply = (200, {}, json.dumps({**names, "choices": [choice]}))
+    answer = ask(url_of(echo))
+    assert answer.is_redacted
+    assert answer.text == "My key is Bearer ***, and I tell it."
+    assert KEY not in repr(answer)
+
+
+def test_an_answer_without_it_is_not_touched(simulator):
+    assert not ask(simulator.base_url).is_redacted
+
+
+@pytest.mark.parametrize(
+    ("told", "client"),
+    [
+        ("hunter2-of-me", {"user": "me:hunter2-of-me@"}),
+        ("other-secret-1", {"default_headers": {"X-Api-Key": "other-secret-1"}}),
+    ],
+)
+def test_other_secrets_of_the_connection_are_hidden_too(echo, told, client):
+    echo.handler.reply = (401, {}, f"You sent {told}.")
+    with pytest.raises(LLMPermanentError, match=r"You sent \*\*\*\.") as caught:
+        ask(url_of(echo).replace("//", f"//{client.pop('user', '')}"), **client)
+    assert told not in str(caught.value)
+
+
+def test_neither_client_nor_error_shows_the_key_when_printed(echo):
+    echo.handler.reply = (401, {}, "{key}")
+    with pytest.raises(LLMPermanentError) as caught:
+        ask(url_of(echo))
+    assert KEY not in "".join(traceback.format_exception(caught.value))
+    assert KEY not in repr(caught.value)
 
 
 def test_the_class_and_the_wait_survive_the_hiding(echo):

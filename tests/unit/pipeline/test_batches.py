@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -14,7 +15,9 @@ from daydreaming.pipeline.batches import (
     close_unsent,
     connection_of,
     current_batch,
+    message_without,
     models_to_batch,
+    results_without,
 )
 from daydreaming.pipeline.call import build_request, open_call
 from daydreaming.pipeline.estimate import estimate_run
@@ -249,3 +252,17 @@ def test_without_the_extra_such_a_model_is_refused_at_load(settings, monkeypatch
         InputError, match=r"paid, judge in pool llm_batch .*pip install -r requirements-batch.lock"
     ):
         plan_with_batches(settings)
+
+
+def test_a_key_in_the_results_is_taken_out_of_their_file_too(tmp_path):
+    path, key = tmp_path / "results.jsonl", "sk-very-secret-0123456789"
+    path.write_text(f"{json.dumps(row_of(0, f'It is {key}.'))}\n{json.dumps(row_of(1, 'An essay.'))}\n")
+    lines = results_without(path, [key])
+    assert path.read_text() == "".join(f"{line}\n" for line in lines)
+    assert key not in path.read_text()
+    assert [json.loads(line)["output"] for line in lines] == ["It is ***.", "An essay."]
+
+
+def test_a_batchs_error_is_told_without_the_key():
+    key = "sk-very-secret-0123456789"
+    assert message_without(f"Incorrect API key: {key}", [key]) == "Incorrect API key: ***"

@@ -211,6 +211,17 @@ def test_runs_of_different_experiments_have_tables_of_their_own(settings: Settin
     assert len(_tasks(settings, "generation_tasks", "other")) == 2
 
 
+def test_a_plan_that_no_one_can_mean_is_refused_before_it_is_made(settings: Settings):
+    replicates = {"generation_replicates": 10_000, "evaluation_replicates": 10_000}
+    with pytest.raises(InputError) as refused:
+        start_run(settings, {"experiment": "demo", **replicates}, "run-1", NOW)
+    assert str(refused.value) == (
+        "The plan has 1 combinations, 40,000 generations and 1,600,000,000 evaluations; at most 1,000,000 "
+        "calls are planned at once. Choose fewer concepts, templates, models or replicates, or another "
+        "k_max; or make several experiments."
+    )
+
+
 def test_a_plan_beyond_the_limit_is_refused_before_anything_is_written(settings: Settings):
     start_run(settings, {"experiment": "demo"}, "run-1", NOW)
     before = {n: b for n, b in tree_of(settings.data_root).items() if "sqlite" not in n}

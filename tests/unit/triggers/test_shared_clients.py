@@ -1,12 +1,16 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from daydreaming.errors import InputError
+from daydreaming.errors import InputError, LLMPermanentError
 from daydreaming.inputs.records import LLMModel
+from daydreaming.llm.client import send
 from daydreaming.llm.limits import RateLimits
+from daydreaming.llm.request import ChatRequest
 from daydreaming.triggers import clients
 from daydreaming.triggers.clients import forget_client, missing_connection, model_limits, shared_client
 
@@ -65,6 +69,51 @@ def test_a_connection_without_a_key_is_told(connect):
     connect(HOST, "keyless", password=None)
     with pytest.raises(InputError, match=r"'keyless' \(type openai\) is not usable"):
         asyncio.run(shared_client("keyless"))
+
+
+def test_the_password_of_a_connection_that_is_not_for_models_goes_nowhere(monkeypatch):
+    monkeypatch.setenv("AIRFLOW_CONN_CHAT", '{"conn_type": "slack", "password": "xoxb-secret-1"}')
+    with pytest.raises(InputError, match=r"'chat' is of type 'slack'; .* 'openai' alone") as caught:
+        asyncio.run(shared_client("chat"))
+    assert "xoxb" not in str(caught.value)
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_provider_cannot_send_us_to_another_server(connect, status):
+    reached = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            reached.append(self.path)
+            self.rfile.read(int(self.headers.get("content-length") or 0))
+            self.send_response(status)
+            self.send_header("location", "/internal")
+            self.send_header("content-length", "0")
+            self.end_headers()
+
+        def do_GET(self):
+            self.do_POST()
+
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+    thread.start()
+
+    async def ask():
+        client = await shared_client("one")
+        await send(client, ChatRequest("m", "A prompt.", 0.1, 10), timeout_s=20)
+
+    try:
+        connect(f"http://127.0.0.1:{server.server_address[1]}/v1", "one")
+        with pytest.raises(LLMPermanentError, match=f"HTTP {status}"):
+            asyncio.run(ask())
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+    assert reached == ["/v1/chat/completions"]
 
 
 def test_a_caller_that_is_cancelled_does_not_take_the_client_from_the_others(connect, monkeypatch):

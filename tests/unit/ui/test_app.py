@@ -8,6 +8,7 @@ import pytest
 from fastapi import HTTPException
 from fastapi.testclient import TestClient
 
+from daydreaming.errors import ObjectStoreError
 from daydreaming.ui import access, lazy
 from daydreaming.ui.access import Visitor
 from daydreaming.ui.app import create_app
@@ -48,6 +49,19 @@ def test_a_mistake_gets_a_page(site: TestClient, path: str, status: int, says: s
     answer = site.get(path)
     assert answer.status_code == status
     assert says in answer.text
+
+
+def test_a_store_that_is_down_gets_a_page_that_says_so(settings) -> None:
+    app = create_app()
+
+    def read() -> None:
+        raise ObjectStoreError("s3://dreams: the object store cannot be reached.", "down")
+
+    app.add_api_route("/far", read)
+    answer = TestClient(app).get("/far")
+    assert answer.status_code == 503
+    assert "Not available now" in answer.text
+    assert "s3://dreams: the object store cannot be reached." in answer.text
 
 
 def test_a_write_by_get_is_refused(site: TestClient) -> None:

@@ -1,0 +1,211 @@
+"""Processes that die, servers that are away, disks that are full: nothing that was paid for is lost."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.faults.conftest import MachineWith, Settle
+from tests.faults.machine import Machine
+from tests.faults.observed import Figures
+from tests.support.postgres import PostgresServer
+from tests.support.redis import RedisServer
+
+TRIGGERER = {"DAYDREAMING_DISPATCH": "triggerer"}
+#: Calls after which a fault comes: in the midst of the generations, and of the evaluations.
+EARLY, LATE = 70, 350
+
+
+def begun(machine: Machine, calls: int = EARLY) -> tuple[str, float]:
+    """A run that is in its midst; its ID and when it was triggered."""
+    began = time.monotonic()
+    run_id = machine.trigger()
+    machine.wait_for_calls(calls)
+    return run_id, began
+
+
+def struck(machine: Machine, figures: Figures, began: float) -> None:
+    """Note how things stand right after the fault."""
+    figures.in_flight = machine.simulator.stats()["calls"] - machine.stored()
+    figures.took_s = time.monotonic() - began
+
+
+def test_the_triggerer(machine_with: MachineWith, settle: Settle) -> None:
+    figures = Figures("triggerer killed, started again", "pool")
+    with machine_with() as machine:
+        run_id, began = begun(machine)
+        machine.kill("triggerer")
+        struck(machine, figures, began)
+        machine.start("triggerer")
+        settle(machine, run_id, figures)
+
+
+def test_one_of_two_triggerers(machine_with: MachineWith, settle: Settle) -> None:
+    figures = Figures("one of two triggerers killed", "triggerer")
+    with machine_with(**TRIGGERER) as machine:
+        machine.start("triggerer-2")
+        run_id, began = begun(machine)
+        machine.kill("triggerer")
+        struck(machine, figures, began)
+        settle(machine, run_id, figures)
+
+
+def test_the_scheduler(machine_with: MachineWith, settle: Settle) -> None:
+    figures = Figures("scheduler killed with its tasks, started again", "pool")
+    with machine_with() as machine:
+        run_id, began = begun(machine)
+        machine.kill("scheduler")
+        struck(machine, figures, began)
+        machine.start("scheduler")
+        settle(machine, run_id, figures)
+
+
+def test_the_local_workers(machine_with: MachineWith, settle: Settle) -> None:
+    figures = Figures("all processes that are at a task killed", "pool, LocalExecutor")
+    with machine_with() as machine:
+        run_id, began = begun(machine)
+        while not machine.kill_busy_workers():
+            time.sleep(0.1)
+        struck(machine, figures, began)
+        settle(machine, run_id, figures)
+
+
+def test_the_api_server(machine_with: MachineWith, settle: Settle) -> None:
+    figures = Figures("API server killed, started again after 10 s", "pool")
+    with machine_with() as machine:
+        run_id, began = begun(machine)
+        machine.kill("api-server")
+        struck(machine, figures, began)
+        time.sleep(10)
+        machine.start("api-server")
+        settle(machine, run_id, figures)
+
+
+def test_postgresql(machine_with: MachineWith, settle: Settle, postgres: PostgresServer) -> None:
+    figures = Figures("PostgreSQL killed, started again after 10 s", "triggerer")
+    with machine_with(**TRIGGERER) as machine:
+        run_id, began = begun(machine)
+        postgres.crash()
+        try:
+            struck(machine, figures, began)
+            time.sleep(10)
+        finally:
+            postgres.start()
+        settle(machine, run_id, figures)
+
+
+@pytest.fixture
+def redis() -> RedisServer:
+    return RedisServer()
+
+
+def celery(redis: RedisServer, results: str) -> dict[str, str]:
+    return {
+        "AIRFLOW__CORE__EXECUTOR": "CeleryExecutor",
+        "AIRFLOW__CELERY__BROKER_URL": redis.url,
+        "AIRFLOW__CELERY__RESULT_BACKEND": f"db+{results}",
+        "AIRFLOW__CELERY__WORKER_CONCURRENCY": "8",
+    }
+
+
+def test_a_celery_worker(
+    machine_with: MachineWith, settle: Settle, redis: RedisServer, postgres: PostgresServer
+) -> None:
+    figures = Figures("Celery worker killed, started again", "pool, Celery")
+    with redis, postgres.database() as results, machine_with(**celery(redis, results)) as machine:
+        run_id, began = begun(machine)
+        machine.kill("worker")
+        struck(machine, figures, began)
+        machine.start("worker")
+        settle(machine, run_id, figures)
+
+
+def test_redis(
+    machine_with: MachineWith, settle: Settle, redis: RedisServer, postgres: PostgresServer
+) -> None:
+    figures = Figures("Redis killed, started again after 10 s", "pool, Celery")
+    with redis, postgres.database() as results, machine_with(**celery(redis, results)) as machine:
+        run_id, began = begun(machine)
+        redis.kill()
+        struck(machine, figures, began)
+        time.sleep(10)
+        redis.start()
+        settle(machine, run_id, figures)
+
+
+def test_a_full_disk(machine_with: MachineWith, settle: Settle, small_disk: Path) -> None:
+    """The results database, SQLite, is on that disk too."""
+    figures = Figures("disk of the data root full for a minute", "triggerer, results in SQLite")
+    with machine_with(small_disk, AIRFLOW_CONN_DAYDREAMING_RESULTS="", **TRIGGERER) as machine:
+        run_id, began = begun(machine)
+        ballast = small_disk / "data" / "ballast"
+        fill(ballast)
+        struck(machine, figures, began)
+        time.sleep(60)
+        ballast.unlink()
+        settle(machine, run_id, figures)
+
+
+def fill(path: Path) -> None:
+    """Take all that is left of a disk."""
+    with path.open("wb", buffering=0) as file:
+        try:
+            while True:
+                file.write(bytes(4096))
+        except OSError:
+            return
+
+
+def test_a_provider_that_is_down(machine_with: MachineWith, settle: Settle) -> None:
+    figures = Figures("provider down for two minutes", "triggerer")
+    with machine_with(**TRIGGERER) as machine:
+        run_id, began = begun(machine)
+        machine.gate.close()
+        struck(machine, figures, began)
+        time.sleep(120)
+        machine.gate.open()
+        settle(machine, run_id, figures)
+
+
+def test_a_provider_that_answers_garbage(machine_with: MachineWith, settle: Settle) -> None:
+    figures = Figures("provider answers garbage for a minute", "triggerer")
+    with machine_with(**TRIGGERER) as machine:
+        run_id, began = begun(machine)
+        machine.simulator.control(rate_html=0.4, rate_empty=0.3, rate_error_body=0.3)
+        struck(machine, figures, began)
+        time.sleep(60)
+        machine.simulator.control(rate_html=0.0, rate_empty=0.0, rate_error_body=0.0)
+        settle(machine, run_id, figures)
+
+
+@pytest.mark.parametrize("clock_s", [300, -300])
+def test_a_wrong_clock(machine_with: MachineWith, settle: Settle, clock_s: int) -> None:
+    figures = Figures(f"clock of one of two triggerers {clock_s:+d} s off", "triggerer")
+    with machine_with(**TRIGGERER) as machine:
+        machine.start("triggerer-2", clock_s=clock_s)
+        run_id, began = begun(machine)
+        figures.took_s = time.monotonic() - began
+        settle(machine, run_id, figures)
+
+
+@pytest.mark.parametrize("databases", ["PostgreSQL", "SQLite"])
+def test_everything_at_once(
+    machine_with: MachineWith, settle: Settle, postgres: PostgresServer, databases: str
+) -> None:
+    """In the midst of the evaluations; then a cold start, as after a power cut."""
+    figures = Figures("all processes killed at once, cold start", f"pool, {databases}")
+    embedded = dict.fromkeys(("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "AIRFLOW_CONN_DAYDREAMING_RESULTS"), "")
+    with machine_with(**(embedded if databases == "SQLite" else {})) as machine:
+        run_id, began = begun(machine, LATE)
+        names = tuple(machine.services)
+        machine.kill(*names)
+        if databases == "PostgreSQL":
+            postgres.crash()
+            postgres.start()
+        struck(machine, figures, began)
+        for name in names:
+            machine.start(name)
+        machine.wait_for_api()
+        settle(machine, run_id, figures)
