@@ -36,7 +36,11 @@ _START_TIMEOUT_S = 180.0
 
 @dataclass
 class Machine:
-    """What runs, by name."""
+    """What runs, by name.
+
+    Attributes:
+        supervised: Services that end are started again, as compose's restart policy does.
+    """
 
     home: Home
     settings: Settings
@@ -45,6 +49,7 @@ class Machine:
     gate: Gate
     environment: Mapping[str, str]
     services: dict[str, Service] = field(default_factory=dict)
+    supervised: bool = False
 
     @property
     def files(self) -> DataRoot:
@@ -113,6 +118,7 @@ class Machine:
         until = time.monotonic() + _RUN_TIMEOUT_S
         state = "unknown"
         while time.monotonic() < until:
+            self._supervise()
             try:
                 reply = self.client.send("GET", f"/api/v2/dags/{DAG_ID}/dagRuns/{run_id}")
                 state = reply.json()["state"] if reply.status_code == 200 else f"HTTP {reply.status_code}"
@@ -122,6 +128,12 @@ class Machine:
                 return state
             time.sleep(1)
         raise AssertionError(f"{run_id} is still {state}: {self.open_instances(run_id)}")
+
+    def _supervise(self) -> None:
+        for name, service in tuple(self.services.items()):
+            if self.supervised and not service.is_running():
+                print(f"{name} has ended and is started again", flush=True)
+                self.start(name)
 
     def wait_for_tables(self) -> None:
         """Until the tables over all experiments are made: their DAG begins when a run has ended."""

@@ -36,12 +36,24 @@ def _row(f: Figures) -> str:
 
 
 def write_table(figures: Sequence[Figures], page: str | None) -> None:
-    """Print the table; put it between the marks of a page, where one is named."""
-    text = table(figures)
-    print(f"\n{text}")
+    """Print the table; put it between the marks of a page, where one is named.
+
+    Rows of faults that were not tried this time stay as they were.
+    """
+    print(f"\n{table(figures)}")
     if page:
         path = Path(page)
-        marked = re.compile(f"{re.escape(_BEGIN)}.*{re.escape(_END)}", re.DOTALL)
+        marked = re.compile(f"{re.escape(_BEGIN)}(.*){re.escape(_END)}", re.DOTALL)
         before = path.read_text(encoding="utf-8")
-        assert marked.search(before), f"{page} has no marks for the table"
-        path.write_text(marked.sub(lambda _: f"{_BEGIN}\n{text}\n{_END}", before), encoding="utf-8")
+        found = marked.search(before)
+        assert found, f"{page} has no marks for the table"
+        rows = {_fault(line): line for line in found[1].strip().splitlines()[2:]}
+        rows |= {_fault(line): line for line in map(_row, figures)}
+        text = "\n".join([_BEGIN, _HEADER, *rows.values(), _END])
+        path.write_text(marked.sub(lambda _: text, before), encoding="utf-8")
+
+
+def _fault(line: str) -> tuple[str, str]:
+    """What tells rows apart: fault and set-up."""
+    _, fault, setup, *_ = line.split("|")
+    return fault.strip(), setup.strip()

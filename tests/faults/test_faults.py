@@ -84,10 +84,12 @@ def test_the_api_server(machine_with: MachineWith, settle: Settle) -> None:
 
 
 def test_postgresql(machine_with: MachineWith, settle: Settle, postgres: PostgresServer) -> None:
-    figures = Figures("PostgreSQL killed, started again after 10 s", "triggerer")
+    """Airflow's scheduler, triggerer and DAG processor end where their database is away."""
+    figures = Figures("PostgreSQL killed, started again after 10 s", "triggerer, services restarted")
     with machine_with(**TRIGGERER) as machine:
         run_id, began = begun(machine)
         postgres.crash()
+        machine.supervised = True
         try:
             struck(machine, figures, began)
             time.sleep(10)

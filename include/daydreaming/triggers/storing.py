@@ -1,8 +1,9 @@
-"""Store an answer that was paid for, however long the object store takes to come back."""
+"""Store an answer that was paid for, however long a full disk or an object store takes to come back."""
 
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +15,8 @@ Row = TypeVar("Row")
 #: Seconds between two tries, and how long after the first one an answer is given up.
 FIRST_WAIT_S, LONGEST_WAIT_S = 2.0, 30.0
 GIVEN_UP_AFTER_S = 3600.0
+#: A disk that is full, or a quota that is used up: somebody makes room.
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 log = logging.getLogger(__name__)
 #: Threads of their own: what was paid for never queues behind new calls.
@@ -21,20 +24,23 @@ _threads = ThreadPoolExecutor(4, thread_name_prefix="daydreaming-store")
 
 
 async def stored(store: Callable[[], Row]) -> Row:
-    """Run what stores an answer on a thread; again and again where the object store does not take it.
+    """Run what stores an answer on a thread; again and again where there is no room or no object store.
 
     Args:
         store: Leaves the same where it is done twice.
 
     Raises:
-        StoreError: The store has not taken it for an hour: the answer is lost.
+        StoreError: It was not taken for an hour: the answer is lost.
+        OSError: Another problem of a disk than room.
     """
     loop = asyncio.get_running_loop()
     until, wait_s = loop.time() + GIVEN_UP_AFTER_S, FIRST_WAIT_S
     while True:
         try:
             return await loop.run_in_executor(_threads, store)
-        except ObjectStoreError as error:
+        except (ObjectStoreError, OSError) as error:
+            if isinstance(error, OSError) and error.errno not in _NO_ROOM:
+                raise
             if loop.time() + wait_s > until:
                 raise StoreError(
                     f"The answer could not be stored for {GIVEN_UP_AFTER_S / 60:.0f} minutes and is lost: "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import threading
 from collections.abc import Iterator
@@ -67,6 +68,37 @@ def test_an_answer_waits_until_the_store_is_back_and_is_paid_for_once(far, s3_se
     assert files.read_response("generation", cell)
     assert [row["state"] for row in read_calls(engine)] == ["answered"]
     assert len(read_responses(engine, "generation")) == 1
+
+
+def test_an_answer_waits_for_room_on_a_full_disk(settings, simulator, monkeypatch):
+    monkeypatch.setattr(storing, "FIRST_WAIT_S", 0.05)
+    planned_run(settings)
+    store, tried = desk.store_answer, []
+
+    def while_it_is_full(*args, **kwargs):
+        tried.append(errno.ENOSPC)
+        if len(tried) < 3:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return store(*args, **kwargs)
+
+    monkeypatch.setattr(desk, "store_answer", while_it_is_full)
+    assert type(drive()) is TaskSuccessEvent
+    assert (len(tried), simulator.stats()["calls"]) == (3, 1)
+    assert [row["state"] for row in read_calls(engine_for(settings))] == ["answered"]
+
+
+def test_another_problem_of_the_disk_is_told_at_once(settings, simulator, monkeypatch):
+    planned_run(settings)
+    tried = []
+
+    def read_only(*args, **kwargs):
+        tried.append(errno.EROFS)
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(desk, "store_answer", read_only)
+    with pytest.raises(OSError, match="Read-only"):
+        drive()
+    assert (len(tried), simulator.stats()["calls"]) == (1, 1)
 
 
 def test_a_key_that_is_corrected_in_the_connection_is_read_anew(far, s3, simulator, monkeypatch):
