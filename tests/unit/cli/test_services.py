@@ -43,14 +43,14 @@ def home(tmp_path: Path) -> Home:
 def spawned(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Service]]:
     """Small commands in place of Airflow's; what was started is ended whatever the test does."""
     started: list[Service] = []
-    spawn = services._spawn
+    spawn = services.spawn
 
     def recording(*args) -> Service:
         service = spawn(*args)
         started.append(service)
         return service
 
-    monkeypatch.setattr(services, "_spawn", recording)
+    monkeypatch.setattr(services, "spawn", recording)
     monkeypatch.setattr(services, "program", lambda _: sys.executable)
     monkeypatch.setattr(services, "_prepare_database", lambda *_: None)
     yield started
@@ -58,7 +58,7 @@ def spawned(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Service]]:
 
 
 def _fake(monkeypatch: pytest.MonkeyPatch, **code: str) -> None:
-    monkeypatch.setattr(services, "_AIRFLOW_SERVICES", {name: ("-c", text) for name, text in code.items()})
+    monkeypatch.setattr(services, "AIRFLOW_SERVICES", {name: ("-c", text) for name, text in code.items()})
 
 
 def _start(home: Home, settings: Settings, **options) -> Deployment:
