@@ -99,13 +99,12 @@ def settle(undisturbed: Results) -> Callable[[Machine, str, Figures], None]:
     """Wait for the end of a run that was disturbed, clear once where that is needed, and check everything."""
 
     def settled(machine: Machine, run_id: str, figures: Figures) -> None:
-        began = time.monotonic()
         if machine.wait(run_id) == "failed":
             figures.clears = 1
             failed = machine.open_instances(run_id)
             machine.clear_failed(run_id)
             assert machine.wait(run_id) == "success", failed
-        figures.took_s += time.monotonic() - began
+        figures.took_s = time.monotonic() - figures.began
         machine.wait_for_tables()
         count(machine, figures)
         found = read_results(machine)

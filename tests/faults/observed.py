@@ -60,7 +60,8 @@ class Figures:
     Attributes:
         fault: What was done.
         setup: Executor, dispatch and databases.
-        took_s: From the trigger to the end of the run, clearing included.
+        began: When the run was triggered, by the monotonic clock.
+        took_s: From then to the end of the run, clearing included.
         in_flight: Calls that the provider had got and whose answer was not on the disk right after
             the fault.
         sent: Calls that the provider has got in all.
@@ -74,6 +75,7 @@ class Figures:
 
     fault: str
     setup: str
+    began: float = 0.0
     took_s: float = 0.0
     in_flight: int = 0
     sent: int = 0
