@@ -27,7 +27,7 @@ from tests.faults.design import NAME, SECRET, SIMULATOR, write_inputs
 from tests.faults.gate import Gate
 
 _COMMANDS = {**AIRFLOW_SERVICES, "worker": ("celery", "worker", "--skip-serve-logs")}
-_FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
+_WRONG_CLOCK = Path(__file__).with_name("wrong_clock")
 #: Title of a process of LocalExecutor at work: the ID of the task instance, not ``<idle>``.
 _BUSY = re.compile(r"LocalExecutor: [0-9a-f]")
 _RUN_TIMEOUT_S = 1500.0
@@ -61,12 +61,7 @@ class Machine:
         kind = name.rstrip("-0123456789")
         env = dict(self.environment)
         if clock_s:
-            assert _FAKETIME.exists(), "libfaketime is not installed: apt-get install faketime"
-            env |= {
-                "LD_PRELOAD": str(_FAKETIME),
-                "FAKETIME": f"{clock_s:+d}s",
-                "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-            }
+            env |= {"PYTHONPATH": str(_WRONG_CLOCK), "CLOCK_AHEAD_S": str(clock_s)}
         self.services[name] = spawn(self.home, name, [program("airflow"), *_COMMANDS[kind]], env)
 
     def kill(self, *names: str) -> None:

@@ -18,27 +18,35 @@ TRIGGERER = {"DAYDREAMING_DISPATCH": "triggerer"}
 EARLY, LATE = 70, 350
 
 
-def begun(machine: Machine, calls: int = EARLY) -> tuple[str, float]:
-    """A run that is in its midst; its ID and when it was triggered."""
-    began = time.monotonic()
+def begun(machine: Machine, figures: Figures, calls: int = EARLY) -> str:
+    """Start a run and wait until it is in its midst; returns its ID."""
+    figures.began = time.monotonic()
     run_id = machine.trigger()
     machine.wait_for_calls(calls)
-    return run_id, began
+    return run_id
 
 
-def struck(machine: Machine, figures: Figures, began: float) -> None:
+def struck(machine: Machine, figures: Figures) -> None:
     """Note how things stand right after the fault."""
     figures.in_flight = machine.simulator.stats()["calls"] - machine.stored()
-    figures.began = began
 
 
-def test_the_triggerer(machine_with: MachineWith, settle: Settle) -> None:
-    figures = Figures("triggerer killed, started again", "pool")
+@pytest.mark.parametrize(
+    ("service", "fault", "pause_s"),
+    [
+        ("triggerer", "triggerer killed, started again", 0),
+        ("scheduler", "scheduler killed with its tasks, started again", 0),
+        ("api-server", "API server killed, started again after 10 s", 10),
+    ],
+)
+def test_a_service(machine_with: MachineWith, settle: Settle, service: str, fault: str, pause_s: int) -> None:
+    figures = Figures(fault, "pool")
     with machine_with() as machine:
-        run_id, began = begun(machine)
-        machine.kill("triggerer")
-        struck(machine, figures, began)
-        machine.start("triggerer")
+        run_id = begun(machine, figures)
+        machine.kill(service)
+        struck(machine, figures)
+        time.sleep(pause_s)
+        machine.start(service)
         settle(machine, run_id, figures)
 
 
@@ -46,40 +54,19 @@ def test_one_of_two_triggerers(machine_with: MachineWith, settle: Settle) -> Non
     figures = Figures("one of two triggerers killed", "triggerer")
     with machine_with(**TRIGGERER) as machine:
         machine.start("triggerer-2")
-        run_id, began = begun(machine)
+        run_id = begun(machine, figures)
         machine.kill("triggerer")
-        struck(machine, figures, began)
-        settle(machine, run_id, figures)
-
-
-def test_the_scheduler(machine_with: MachineWith, settle: Settle) -> None:
-    figures = Figures("scheduler killed with its tasks, started again", "pool")
-    with machine_with() as machine:
-        run_id, began = begun(machine)
-        machine.kill("scheduler")
-        struck(machine, figures, began)
-        machine.start("scheduler")
+        struck(machine, figures)
         settle(machine, run_id, figures)
 
 
 def test_the_local_workers(machine_with: MachineWith, settle: Settle) -> None:
     figures = Figures("all processes that are at a task killed", "pool, LocalExecutor")
     with machine_with() as machine:
-        run_id, began = begun(machine)
+        run_id = begun(machine, figures)
         while not machine.kill_busy_workers():
             time.sleep(0.1)
-        struck(machine, figures, began)
-        settle(machine, run_id, figures)
-
-
-def test_the_api_server(machine_with: MachineWith, settle: Settle) -> None:
-    figures = Figures("API server killed, started again after 10 s", "pool")
-    with machine_with() as machine:
-        run_id, began = begun(machine)
-        machine.kill("api-server")
-        struck(machine, figures, began)
-        time.sleep(10)
-        machine.start("api-server")
+        struck(machine, figures)
         settle(machine, run_id, figures)
 
 
@@ -87,11 +74,11 @@ def test_postgresql(machine_with: MachineWith, settle: Settle, postgres: Postgre
     """Airflow's scheduler, triggerer and DAG processor end where their database is away."""
     figures = Figures("PostgreSQL killed, started again after 10 s", "triggerer, services restarted")
     with machine_with(**TRIGGERER) as machine:
-        run_id, began = begun(machine)
+        run_id = begun(machine, figures)
         postgres.crash()
         machine.supervised = True
         try:
-            struck(machine, figures, began)
+            struck(machine, figures)
             time.sleep(10)
         finally:
             postgres.start()
@@ -117,9 +104,9 @@ def test_a_celery_worker(
 ) -> None:
     figures = Figures("Celery worker killed, started again", "pool, Celery")
     with redis, postgres.database() as results, machine_with(**celery(redis, results)) as machine:
-        run_id, began = begun(machine)
+        run_id = begun(machine, figures)
         machine.kill("worker")
-        struck(machine, figures, began)
+        struck(machine, figures)
         machine.start("worker")
         settle(machine, run_id, figures)
 
@@ -129,9 +116,9 @@ def test_redis(
 ) -> None:
     figures = Figures("Redis killed, started again after 10 s", "pool, Celery")
     with redis, postgres.database() as results, machine_with(**celery(redis, results)) as machine:
-        run_id, began = begun(machine)
+        run_id = begun(machine, figures)
         redis.kill()
-        struck(machine, figures, began)
+        struck(machine, figures)
         time.sleep(10)
         redis.start()
         settle(machine, run_id, figures)
@@ -141,10 +128,10 @@ def test_a_full_disk(machine_with: MachineWith, settle: Settle, small_disk: Path
     """The results database, SQLite, is on that disk too."""
     figures = Figures("disk of the data root full for a minute", "triggerer, results in SQLite")
     with machine_with(small_disk, AIRFLOW_CONN_DAYDREAMING_RESULTS="", **TRIGGERER) as machine:
-        run_id, began = begun(machine)
+        run_id = begun(machine, figures)
         ballast = small_disk / "data" / "ballast"
         fill(ballast)
-        struck(machine, figures, began)
+        struck(machine, figures)
         time.sleep(60)
         ballast.unlink()
         settle(machine, run_id, figures)
@@ -163,9 +150,9 @@ def fill(path: Path) -> None:
 def test_a_provider_that_is_down(machine_with: MachineWith, settle: Settle) -> None:
     figures = Figures("provider down for two minutes", "triggerer")
     with machine_with(**TRIGGERER) as machine:
-        run_id, began = begun(machine)
+        run_id = begun(machine, figures)
         machine.gate.close()
-        struck(machine, figures, began)
+        struck(machine, figures)
         time.sleep(120)
         machine.gate.open()
         settle(machine, run_id, figures)
@@ -174,9 +161,9 @@ def test_a_provider_that_is_down(machine_with: MachineWith, settle: Settle) -> N
 def test_a_provider_that_answers_garbage(machine_with: MachineWith, settle: Settle) -> None:
     figures = Figures("provider answers garbage for a minute", "triggerer")
     with machine_with(**TRIGGERER) as machine:
-        run_id, began = begun(machine)
+        run_id = begun(machine, figures)
         machine.simulator.control(rate_html=0.4, rate_empty=0.3, rate_error_body=0.3)
-        struck(machine, figures, began)
+        struck(machine, figures)
         time.sleep(60)
         machine.simulator.control(rate_html=0.0, rate_empty=0.0, rate_error_body=0.0)
         settle(machine, run_id, figures)
@@ -187,8 +174,7 @@ def test_a_wrong_clock(machine_with: MachineWith, settle: Settle, clock_s: int) 
     figures = Figures(f"clock of one of two triggerers {clock_s:+d} s off", "triggerer")
     with machine_with(**TRIGGERER) as machine:
         machine.start("triggerer-2", clock_s=clock_s)
-        run_id, began = begun(machine)
-        figures.began = began
+        run_id = begun(machine, figures)
         settle(machine, run_id, figures)
         assert machine.services["triggerer-2"].is_running()
         log = (machine.home.path / "logs" / "services" / "triggerer-2.log").read_text(encoding="utf-8")
@@ -203,13 +189,13 @@ def test_everything_at_once(
     figures = Figures("all processes killed at once, cold start", f"pool, {databases}")
     embedded = dict.fromkeys(("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "AIRFLOW_CONN_DAYDREAMING_RESULTS"), "")
     with machine_with(**(embedded if databases == "SQLite" else {})) as machine:
-        run_id, began = begun(machine, LATE)
+        run_id = begun(machine, figures, LATE)
         names = tuple(machine.services)
         machine.kill(*names)
         if databases == "PostgreSQL":
             postgres.crash()
             postgres.start()
-        struck(machine, figures, began)
+        struck(machine, figures)
         for name in names:
             machine.start(name)
         machine.wait_for_api()

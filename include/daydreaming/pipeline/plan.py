@@ -75,11 +75,13 @@ def _require_fit(inputs: Inputs) -> None:
     if rejudges(inputs.params):
         return  # it judges essays that are there
     size = size_of_plan(inputs)
-    if size.generations + size.evaluations > MAX_CALLS:
+    calls = size.generations + size.evaluations
+    if calls > MAX_CALLS:
         raise InputError(
-            f"The plan has {size.combinations:,} combinations, {size.generations:,} generations and "
-            f"{size.evaluations:,} evaluations; at most {MAX_CALLS:,} calls are planned at once. Choose "
-            "fewer concepts, templates, models or replicates, or another k_max; or make several experiments."
+            f"The plan has {calls:,} calls (combinations: {size.combinations:,}, generations: "
+            f"{size.generations:,}, evaluations: {size.evaluations:,}); at most {MAX_CALLS:,} are planned at "
+            "once. Choose fewer concepts, templates, models or replicates, or another k_max; or make several "
+            "experiments."
         )
 
 

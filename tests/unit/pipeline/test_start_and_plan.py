@@ -216,9 +216,9 @@ def test_a_plan_that_no_one_can_mean_is_refused_before_it_is_made(settings: Sett
     with pytest.raises(InputError) as refused:
         start_run(settings, {"experiment": "demo", **replicates}, "run-1", NOW)
     assert str(refused.value) == (
-        "The plan has 1 combinations, 40,000 generations and 1,600,000,000 evaluations; at most 1,000,000 "
-        "calls are planned at once. Choose fewer concepts, templates, models or replicates, or another "
-        "k_max; or make several experiments."
+        "The plan has 1,600,040,000 calls (combinations: 1, generations: 40,000, evaluations: "
+        "1,600,000,000); at most 1,000,000 are planned at once. Choose fewer concepts, templates, models or "
+        "replicates, or another k_max; or make several experiments."
     )
 
 
