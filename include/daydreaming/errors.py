@@ -53,7 +53,7 @@ class LLMError(DaydreamingError):
     Attributes:
         status: The HTTP status that says so; None where none does.
         usage: What the provider billed all the same (an answer cut off, an empty one); None where nothing.
-        is_outcome_unknown: True where the request was sent and no answer came: it may have been billed.
+        is_outcome_unknown: True where the request was sent and no whole answer came: it may have been billed.
     """
 
     def __init__(
@@ -93,8 +93,15 @@ class LLMTransientError(LLMError):
 class LLMPermanentError(LLMError):
     """A call failed in a way that trying again cannot mend."""
 
-    def __init__(self, message: str, status: int | None = None, *, usage: Usage | None = None) -> None:
-        super().__init__(message, status=status, usage=usage)
+    def __init__(
+        self,
+        message: str,
+        status: int | None = None,
+        *,
+        usage: Usage | None = None,
+        is_outcome_unknown: bool = False,
+    ) -> None:
+        super().__init__(message, status=status, usage=usage, is_outcome_unknown=is_outcome_unknown)
 
 
 class BatchMemberError(LLMPermanentError):

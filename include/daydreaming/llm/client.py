@@ -81,6 +81,8 @@ async def _post(
         ) from error
     except openai.APIConnectionError as error:
         cause = error.__cause__ or error
+        if isinstance(cause, LLMError):  # from BoundedClient, and no failed connection
+            raise cause from None
         raise LLMTransientError(
             f"The connection to {_address(client)} failed ({type(cause).__name__}: {cause}).",
             is_outcome_unknown=not _is_unsent(cause),

@@ -69,7 +69,9 @@ async def _read_limits(conn_id: str) -> ConnectionLimits:
 async def _connect(conn_id: str) -> AsyncOpenAI:
     from airflow.providers.openai.hooks.openai import OpenAIHook
     from airflow.sdk.exceptions import AirflowNotFoundException
-    from openai import DefaultAsyncHttpxClient, OpenAIError
+    from openai import OpenAIError
+
+    from daydreaming.llm.bounded_client import BoundedClient
 
     # Its line per request says less than ours, and is as much to log.
     logging.getLogger("httpx2").setLevel(logging.WARNING)
@@ -80,8 +82,7 @@ async def _connect(conn_id: str) -> AsyncOpenAI:
         raise InputError(missing_connection(conn_id)) from error
     except (OpenAIError, ValueError) as error:
         raise InputError(f"Airflow connection {conn_id!r} (type openai) is not usable: {error}") from error
-    # A provider that sends us elsewhere could have any server within reach asked, and its answer stored.
-    return client.with_options(max_retries=0, http_client=DefaultAsyncHttpxClient(follow_redirects=False))
+    return client.with_options(max_retries=0, http_client=BoundedClient())
 
 
 #: The quickest way to the connections that the shipped models use.

@@ -272,6 +272,19 @@ def test_a_call_of_which_nobody_knows_the_end_costs_the_worst_case(
     assert claims(engine) == []
 
 
+def test_an_answer_too_large_to_be_read_is_not_asked_for_again_and_costs_the_worst_case(
+    engine, files, simulator, monkeypatch
+):
+    monkeypatch.setattr("daydreaming.llm.bounded_client.MAX_ANSWER_BYTES", 100)
+    error_class, is_transient, message = failure_of(drive(index=ESSAY_PAID))
+    assert (error_class, is_transient) == ("LLMPermanentError", False)
+    assert "The answer is larger than" in message
+    assert simulator.stats()["calls"] == 1
+    [row] = read_calls(engine)
+    assert (row["state"], row["cost_nanousd"]) == ("unknown", worst_case(files, engine))
+    assert_nothing_is_held(engine)
+
+
 def test_a_connection_that_is_refused_costs_nothing(engine, connect):
     connect("http://127.0.0.1:1/v1")
     assert failure_of(drive(index=ESSAY_PAID))[1]
