@@ -47,7 +47,8 @@ TRIGGER_PATH = "daydreaming.triggers.llm.LLMCallTrigger"
 #: and gives it another try, also after a permanent error. The supervisor's sleep and a scheduler loop
 #: (1 s each) lie between; a failure, which alone goes back to a worker, waits for them.
 DEFERRAL_KNOWN_AFTER_S = 3.0
-_KEY_REFUSED = (401, 403)
+#: What a wrong key or a wrong host is answered with.
+_OF_THE_CONNECTION = (301, 302, 303, 307, 308, 401, 403, 404)
 
 
 class StartLater(Exception):  # noqa: N818 - no error: the instance comes back
@@ -197,14 +198,19 @@ class LLMCallTrigger(BaseTrigger):
         decision = decide_retry(error, attempt=attempt, max_attempts=attempts, jitter=_jitter())
         after_s = None if isinstance(decision, GiveUp) else decision.after_s
         pause_s = await desk.failed(error, final=after_s is None, pause_for_s=after_s or BACKOFF_BASE_S)
-        if error.status in _KEY_REFUSED:
-            # The next call reads the connection anew: its key may have been corrected.
+        if _may_be_of_the_connection(error, final=after_s is None):
+            # The next call reads the connection anew: its key or host may have been corrected.
             forget_client(call.model.conn_id)
         if after_s is None:
             raise error
         self.log.warning("Attempt %d of %d failed, next in %.1f s: %s", attempt, attempts, after_s, error)
         if pause_s < BACKOFF_BASE_S:
             await desk.back_off(after_s)
+
+
+def _may_be_of_the_connection(error: LLMError, *, final: bool) -> bool:
+    is_no_answer = error.status is None and error.usage is None
+    return error.status in _OF_THE_CONNECTION or (final and is_no_answer)
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from daydreaming.store.claims import claim_cell, release_cell
 from daydreaming.store.database import engine_for
 from daydreaming.store.results import read_failures, read_responses
 from daydreaming.triggers import desk, llm
+from daydreaming.triggers.clients import shared_client
 from daydreaming.triggers.llm import LLMCallTrigger
 from tests.support.experiments import edit_input, planned_run
 from tests.support.trigger_runs import (
@@ -163,6 +164,31 @@ def test_a_key_that_is_mended_is_read_anew_by_the_next_call(engine, simulator, c
     error_class, transient, message = failure_of(refused)
     assert (error_class, transient) == ("LLMPermanentError", False)
     assert "HTTP 401" in message
+    assert type(made) is TaskSuccessEvent
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ("http://127.0.0.1:1/v1", "The connection to"),
+        ("{root}/elsewhere/v1", "HTTP 404"),
+        ("{root}/v1", "no JSON object"),  # of a page that is answered there for the moment
+    ],
+)
+def test_a_host_that_is_mended_is_read_anew_by_the_next_call(engine, simulator, connect, wrong, told):
+    async def both():
+        simulator.control(rate_html=1.0)
+        connect(wrong.format(root=simulator.root_url))
+        [first] = await events_of()
+        simulator.control(rate_html=0.0)
+        connect(simulator.base_url)
+        client = await shared_client("openrouter_default")
+        [second] = await events_of()
+        return first, second, client
+
+    failed, made, client = asyncio.run(both())
+    assert told in failure_of(failed)[2]
+    assert str(client.base_url) == f"{simulator.base_url}/"
     assert type(made) is TaskSuccessEvent
 
 
