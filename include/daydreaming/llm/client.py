@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
 _ERROR = 400
+_CONNECT_TIMEOUT_S = 30.0
 _SECRET_HEADER = re.compile("auth|key|token|secret|cookie", re.IGNORECASE)
 
 
@@ -62,6 +63,8 @@ async def _post(
 ) -> tuple[int, dict[str, str], str]:
     import openai
 
+    # Where nobody answers at all, nothing was sent, and nothing can have been billed.
+    connect_s = min(_CONNECT_TIMEOUT_S, timeout_s / 2)
     try:
         # The client's own timeout begins anew with each byte: who sends one now and then would never end.
         async with asyncio.timeout(timeout_s):
@@ -71,18 +74,18 @@ async def _post(
                 temperature=request.temperature,
                 max_tokens=request.max_tokens,
                 extra_body=dict(request.extra_body) or None,
-                timeout=timeout_s,
+                timeout=openai.Timeout(timeout_s, connect=connect_s),
             )
     except openai.APIStatusError as error:
         return _parts(error.response)
-    except (openai.APITimeoutError, TimeoutError) as error:
-        raise LLMTransientError(
-            f"No answer from {_address(client)} within {timeout_s:g} s.", is_outcome_unknown=True
-        ) from error
-    except openai.APIConnectionError as error:
+    except (openai.APIConnectionError, TimeoutError) as error:
         cause = error.__cause__ or error
         if isinstance(cause, LLMError):  # from BoundedClient, and no failed connection
             raise cause from None
+        if isinstance(error, openai.APITimeoutError | TimeoutError) and not _is_unsent(cause):
+            raise LLMTransientError(
+                f"No answer from {_address(client)} within {timeout_s:g} s.", is_outcome_unknown=True
+            ) from error
         raise LLMTransientError(
             f"The connection to {_address(client)} failed ({type(cause).__name__}: {cause}).",
             is_outcome_unknown=not _is_unsent(cause),
@@ -92,7 +95,7 @@ async def _post(
 
 def _is_unsent(cause: BaseException) -> bool:
     # By name: the openai package chooses which HTTP library raises it.
-    return type(cause).__name__ == "ConnectError"
+    return type(cause).__name__ in ("ConnectError", "ConnectTimeout", "PoolTimeout")
 
 
 def _parts(response: Any) -> tuple[int, dict[str, str], str]:

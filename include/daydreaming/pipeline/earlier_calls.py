@@ -47,7 +47,9 @@ class EarlierCalls:
 
 def known_of_run(settings: Settings, inputs: Inputs, run: RunRecord) -> EarlierCalls:
     """What the results database says for a run that has started."""
-    caps = read_caps(settings, run.experiment_id, datetime.now(UTC))
+    # A dry run has set none: it is estimated with the cap that it would bring.
+    own_cap = inputs.params["max_cost_usd"] if inputs.params["dry_run"] else None
+    caps = read_caps(settings, run.experiment_id, datetime.now(UTC), max_cost_usd=own_cap)
     return EarlierCalls(_read_lengths(settings, inputs), caps)
 
 

@@ -98,7 +98,11 @@ def _require_batch_provider(inputs: Inputs) -> None:
 def experiment_id_of(inputs: Inputs, run_id: str) -> str:
     """The ID given, else the experiment file's name, else one made of the run's."""
     given = inputs.params.get("experiment_id") or inputs.params.get("experiment")
-    return str(given) if given else _NOT_ALLOWED_IN_ID.sub("-", run_id)[:_EXPERIMENT_ID_LENGTH]
+    if given:
+        return str(given)
+    made = _NOT_ALLOWED_IN_ID.sub("-", run_id)[:_EXPERIMENT_ID_LENGTH]
+    # Dots alone would be a folder that is there already.
+    return made if made.strip(".") else f"run-{len(made)}-dots"
 
 
 def start_run(
@@ -137,7 +141,8 @@ def start_run(
     folder = files.tasks(experiment_id) / "inputs" / inputs.digest[:_DIGEST_CHARS]
     copy_inputs(inputs, folder)
     run = RunRecord(run_id, experiment_id, inputs.digest, files.relative(folder), inputs.params)
-    if inputs.params["max_cost_usd"] is not None:
+    # A dry run sends nothing, so it is not to loosen the cap of runs that do.
+    if inputs.params["max_cost_usd"] is not None and not inputs.params["dry_run"]:
         set_cap(settings, experiment_id, inputs.params["max_cost_usd"])
     return record_run(settings, run, now, created_by=created_by)
 

@@ -53,7 +53,7 @@ def _caps(fresh: Settings) -> dict[str, int | None]:
     caps: dict[str, int | None] = {}
     runs = [run for run, _, _ in read_runs(engine_for(fresh)) if not run.is_shard_of_another]
     for run in runs:
-        if run.params.get("max_cost_usd") is not None:
+        if run.params.get("max_cost_usd") is not None and not run.params.get("dry_run"):
             caps[experiment_scope(run.experiment_id)] = to_nanousd(run.params["max_cost_usd"])
     for experiment_id in {run.experiment_id for run in runs}:
         file = read_cap(fresh.data_root, experiment_id)

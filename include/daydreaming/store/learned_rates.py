@@ -44,11 +44,17 @@ class LearnedRate:
         """Whether what was learned is too old to go by; True where nothing was."""
         return self.learned_at is None or now - self.learned_at > _FORGOTTEN_AFTER_S
 
+    def forget(self) -> None:
+        """Know nothing any more of what was learned."""
+        self.learned_rpm = self.learned_tpm = self.learned_at = None
+        self.is_stated = False
+
     def effective(self, limits: RateLimits, now: float) -> RateLimits:
         """What is configured; what that leaves open, as it was learned."""
         if self.learned_at is None:
             return limits
-        age_s = now - self.learned_at
+        # Those who wait keep it alive; what it grows to is bounded all the same.
+        age_s = min(now - self.learned_at, _FORGOTTEN_AFTER_S)
         grown = 1.0
         if not self.is_stated and age_s > _GROWS_AFTER_S:
             grown = _GROWTH_PER_MINUTE ** ((age_s - _GROWS_AFTER_S) / MINUTE_S)

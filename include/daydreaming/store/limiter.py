@@ -238,6 +238,8 @@ def _limits(
 ) -> RateLimits:
     """What to keep to: what is configured, and what was learned and may still hold."""
     if rate.learned_at is not None and rate.is_forgotten(now) and not _is_waited_for(connection, key, now):
+        # For good: else who waits on the ramp soon would be planned on it.
+        rate.forget()
         return configured
     # Those who wait were planned on what was learned: forgotten now, all of them would start at once.
     return rate.effective(configured, now)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import socket
 import threading
 import traceback
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -65,6 +67,21 @@ def ask(base_url, request=REQUEST, key=KEY, timeout_s=20.0, on_headers=None, **o
 
 def url_of(http):
     return f"http://127.0.0.1:{http.server_address[1]}/v1"
+
+
+def test_where_no_connection_is_made_nothing_was_sent():
+    """As behind a firewall that drops packets: here the queue of those who want to connect is full."""
+    with contextlib.ExitStack() as sockets:
+        listening = sockets.enter_context(socket.socket())
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(0)
+        for _ in range(4):
+            other = sockets.enter_context(socket.socket())
+            other.setblocking(False)
+            other.connect_ex(listening.getsockname())
+        with pytest.raises(LLMTransientError, match=r"connection to .* failed \(ConnectTimeout") as caught:
+            ask(f"http://127.0.0.1:{listening.getsockname()[1]}/v1", timeout_s=1.0)
+    assert not caught.value.is_outcome_unknown
 
 
 def test_a_good_answer_comes_back_with_its_provenance(simulator):

@@ -74,6 +74,15 @@ def test_only_an_experiment_that_generates_is_new_each_night(settings: Settings,
     assert triggers[-1] == {"trigger_run_id": "nightly__zz_2026-03-01", "conf": conf}
 
 
+def test_a_name_with_no_room_for_the_date_is_told_and_the_others_run(settings: Settings):
+    for length in (89, 90):
+        (settings.inputs_root / f"experiments/{'n' * length}.yaml").write_text("schedule: nightly\n")
+    triggers, problems = nightly_triggers(settings, datetime(2026, 3, 1, 12, tzinfo=TOKYO))
+    assert [len(t["conf"]["experiment"]) for t in triggers] == [4, 89]
+    assert len(problems) == 1
+    assert "may have at most 89 characters then; got 90" in problems[0]
+
+
 def test_no_experiments_folder_is_no_trigger(settings: Settings):
     bare = Settings(settings.data_root, settings.data_root)
     assert nightly_triggers(bare, datetime(2026, 3, 1, tzinfo=TOKYO)) == ([], [])

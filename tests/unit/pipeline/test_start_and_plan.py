@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from daydreaming.errors import DesignError, InputError, StoreError
+from daydreaming.llm.price import to_nanousd
 from daydreaming.pipeline.call import build_request, open_call
+from daydreaming.pipeline.estimate import estimate_run
 from daydreaming.pipeline.frozen import frozen_inputs
 from daydreaming.pipeline.plan import (
     SHARDS_APART,
@@ -24,6 +26,7 @@ from daydreaming.pipeline.plan import (
 )
 from daydreaming.pipeline.tables import write_all_tables
 from daydreaming.settings import Settings
+from daydreaming.store.caps import read_cap
 from daydreaming.store.database import engine_for
 from daydreaming.store.plans import cells_of_run, read_run, runs_of_plan
 from tests.support.experiments import NOW, edit_input, planned_run, tree_of
@@ -106,6 +109,14 @@ def test_a_frozen_copy_that_was_edited_is_refused(settings: Settings):
         frozen_inputs(settings.data_root, run)
 
 
+def test_a_dry_run_leaves_the_cap_of_calls_alone_and_is_estimated_with_its_own(settings: Settings):
+    planned_run(settings, "run-1", max_cost_usd=1.0)
+    planned_run(settings, "run-2", max_cost_usd=100.0, dry_run=True)
+    for run_id, cap in (("run-1", 1.0), ("run-2", 100.0)):
+        assert [c.nanousd for c in estimate_run(settings, run_id).caps] == [to_nanousd(cap)]
+    assert read_cap(settings.data_root, "demo").max_cost_usd == 1.0
+
+
 @pytest.mark.parametrize(
     ("overrides", "run_id", "expected"),
     [
@@ -115,6 +126,7 @@ def test_a_frozen_copy_that_was_edited_is_refused(settings: Settings):
         ({"experiment": "plain", "experiment_id": "mine"}, "run-1", "mine"),
         ({"k_max": 2}, "manual__2026-03-01T12:00:00+00:00_aB3", "manual__2026-03-01T12-00-00-00-00_aB3"),
         ({"k_max": 2}, "x" * 300, "x" * 100),
+        ({"k_max": 2}, "..", "run-2-dots"),
     ],
 )
 def test_experiment_id_is_the_one_given_else_the_files_else_the_runs(

@@ -652,6 +652,15 @@ def test_what_was_learned_is_forgotten_after_an_hour_without_a_refusal(writing, 
     assert waits(writing, *several("d", 40, NONE)) == [ramp_offset_s(k) for k in range(40)]
 
 
+def test_what_was_learned_days_ago_is_forgotten_by_all_that_come_one_after_the_other(writing, clock):
+    refused(writing, freely(writing, clock, 12)[0], 5)
+    clock.forward(30 * DAY)
+    # The first begin on the ramp and wait; those who come now find somebody waiting.
+    first, second = several("d", 20, NONE), several("e", 20, NONE)
+    assert [*waits(writing, *first), *waits(writing, *second)] == [ramp_offset_s(k) for k in range(40)]
+    assert (rate(writing)["learned_rpm"], rate(writing)["learned_at"]) == (None, None)
+
+
 def test_what_was_learned_is_kept_as_long_as_calls_wait_for_it(writing, clock):
     orders = freely(writing, clock, 4)
     refused(writing, orders[0], 0, limit_requests=1)
