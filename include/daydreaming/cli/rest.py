@@ -77,21 +77,21 @@ class AirflowClient:
     def trigger(self, conf: Mapping[str, Any], run_id: str | None = None) -> str:
         """Start a run of the experiment DAG; returns its ID."""
         body = {"conf": dict(conf), "logical_date": None, "dag_run_id": run_id}
-        return str(self.request("POST", f"/api/v2/dags/{DAG_ID}/dagRuns", json=body)["dag_run_id"])
+        return str(_of(self.request("POST", f"/api/v2/dags/{DAG_ID}/dagRuns", json=body), "dag_run_id", str))
 
     def run_state(self, run_id: str) -> str:
         """``queued``, ``running``, ``success`` or ``failed``."""
-        return str(self.request("GET", f"/api/v2/dags/{DAG_ID}/dagRuns/{_quoted(run_id)}")["state"])
+        return str(_of(self.request("GET", f"/api/v2/dags/{DAG_ID}/dagRuns/{_quoted(run_id)}"), "state", str))
 
     def count_instances(self, run_id: str, task_id: str, state: str) -> int:
         """How many instances of a task are in a state."""
         params = {"task_id": task_id, "state": state, "limit": 1}
         path = f"/api/v2/dags/{DAG_ID}/dagRuns/{_quoted(run_id)}/taskInstances"
-        return int(self.request("GET", path, params=params)["total_entries"])
+        return int(_of(self.request("GET", path, params=params), "total_entries", int))
 
     def failed_tasks(self, run_id: str) -> list[str]:
         """IDs of the tasks that failed, mapped ones once."""
-        tasks = self.request("GET", f"/api/v2/dags/{DAG_ID}/tasks")["tasks"]
+        tasks = _of(self.request("GET", f"/api/v2/dags/{DAG_ID}/tasks"), "tasks", list)
         task_ids = [str(task["task_id"]) for task in tasks]
         return [task_id for task_id in task_ids if self.count_instances(run_id, task_id, "failed")]
 
@@ -149,13 +149,18 @@ class AirflowClient:
             if response.status_code == httpx.codes.UNAUTHORIZED:
                 self._log_in()
                 response = self._http.request(method, path, **options)
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, UnicodeError) as error:
             raise AirflowUnreachableError(f"Airflow does not answer at {self.url}: {error}.") from error
         return response
 
     def _log_in(self) -> None:
         try:
             response = self._http.post("/auth/token", json={"username": self.user, "password": self.password})
+        except UnicodeError as error:
+            raise InputError(
+                "DAYDREAMING_AIRFLOW_URL must be an address that there can be, DAYDREAMING_AIRFLOW_USER and "
+                f"DAYDREAMING_AIRFLOW_PASSWORD text in UTF-8; got the address {self.url!r}."
+            ) from error
         except httpx.HTTPError as error:
             raise AirflowUnreachableError(
                 f"Airflow does not answer at {self.url}: {error}. Start it with `daydreaming up`."
@@ -181,6 +186,17 @@ def _json_object(response: httpx.Response) -> dict[str, Any]:
             f"{response.url} does not answer as Airflow's API does: {_line(response.text)}. "
             "Check DAYDREAMING_AIRFLOW_URL."
         ) from error
+
+
+def _of(reply: Mapping[str, Any], name: str, kind: type) -> Any:
+    """A value of Airflow's answer."""
+    value = reply.get(name)
+    if not isinstance(value, kind):
+        raise AirflowUnreachableError(
+            f"The answer has no {name!r} as Airflow's has, but {_line(str(dict(reply)))}. "
+            "Check DAYDREAMING_AIRFLOW_URL."
+        )
+    return value
 
 
 def _last_error(content: object) -> str | None:

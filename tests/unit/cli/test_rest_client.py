@@ -46,6 +46,17 @@ def test_a_run_is_started_with_conf_and_no_logical_date(airflow, client):
     ]
 
 
+def test_what_answers_otherwise_than_airflow_is_told(airflow, client):
+    airflow.reply("POST", RUNS, (200, {"ok": True}))
+    with pytest.raises(AirflowUnreachableError, match=r"no 'dag_run_id' as Airflow's has, but .*'ok': True"):
+        client.trigger({})
+
+
+def test_a_password_that_cannot_be_sent_is_told(airflow):
+    with pytest.raises(InputError, match="DAYDREAMING_AIRFLOW_PASSWORD text in UTF-8"):
+        AirflowClient(airflow.url, "admin", "\udce9")
+
+
 def test_run_ids_are_quoted_in_paths(airflow, client):
     airflow.reply("GET", f"{RUNS}/{QUOTED}", (200, {"state": "running"}))
     airflow.reply("GET", f"{RUNS}/{QUOTED}/taskInstances", (200, {"total_entries": 3, "task_instances": []}))
