@@ -69,6 +69,14 @@ class Machine:
         doomed = [process for name in names for process in family(self.services.pop(name))]
         _kill(doomed)
 
+    def busiest(self, kind: str) -> str:
+        """The service of a kind that has most connections to the provider open."""
+        return max((name for name in self.services if name.startswith(kind)), key=self._connections)
+
+    def _connections(self, name: str) -> int:
+        found = [c for process in family(self.services[name]) for c in process.net_connections("tcp")]
+        return sum(1 for c in found if c.raddr and c.raddr.port == self.gate.port)
+
     def kill_busy_workers(self) -> int:
         """Kill -9 the processes of LocalExecutor that run a task, and the tasks; returns how many tasks.
 

@@ -55,9 +55,10 @@ def test_one_of_two_triggerers(machine_with: MachineWith, settle: Settle) -> Non
     with machine_with(**TRIGGERER) as machine:
         machine.start("triggerer-2")
         run_id = begun(machine, figures)
-        machine.kill("triggerer")
+        machine.kill(machine.busiest("triggerer"))
         struck(machine, figures)
         settle(machine, run_id, figures)
+        assert figures.sent_again, "the triggerer that was killed had no call in flight"
 
 
 def test_the_local_workers(machine_with: MachineWith, settle: Settle) -> None:
