@@ -1,7 +1,8 @@
 """One-shot init of the deployment: migrate both databases, make pools, roles and the first admin.
 
-It may run again at any time: what is there stays. A role that exists keeps its permissions; an admin who
-exists keeps name, role and password. Without ADMIN_USER none is made; without the FAB auth manager no roles.
+It may run again at any time, also where it died before: what is there stays. A role that exists keeps its
+permissions; an admin who exists keeps name, role and password. Without ADMIN_USER none is made; without the
+FAB auth manager no roles.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 _DATABASE_TIMEOUT_S = 120.0
 _ADMIN = ("ADMIN_PASSWORD", "ADMIN_EMAIL")
@@ -120,14 +122,38 @@ def roles() -> dict[str, set[tuple[str, str]]]:
     return made
 
 
-def roles_file_text() -> str:
-    """What ``airflow roles import`` reads: an entry for each role and resource."""
-    entries = []
-    for name, pairs in roles().items():
-        for resource in sorted({resource for _, resource in pairs}):
-            actions = sorted(action for action, of in pairs if of == resource)
-            entries.append({"name": name, "resource": resource, "action": ",".join(actions)})
-    return json.dumps(entries)
+def make_roles(manager: Any) -> list[str]:
+    """Make the roles that are missing, each with all of its permissions or not at all.
+
+    ``airflow roles import`` commits each permission by itself: where it dies midway it leaves a role that can
+    do half of its work, and that the next start takes for one that an admin changed.
+
+    Args:
+        manager: The security manager of FAB's application builder.
+
+    Returns:
+        Names of the roles that were made.
+
+    Raises:
+        InitError: The auth manager does not know an action or a resource; no role is made then.
+    """
+    missing = {name: pairs for name, pairs in roles().items() if manager.find_role(name) is None}
+    wanted = {pair for pairs in missing.values() for pair in pairs}
+    unknown = {action for action, _ in wanted if manager.get_action(action) is None}
+    unknown |= {resource for _, resource in wanted if manager.get_resource(resource) is None}
+    if unknown:
+        raise InitError(
+            f"The FAB auth manager does not know {', '.join(sorted(unknown))}, so no role was made. Another "
+            "release of it may have other names: see _ADDED_PERMISSIONS."
+        )
+    for name, pairs in missing.items():
+        # Each is committed by itself, and is nobody's until the role is there.
+        permissions = [manager.create_permission(action, resource) for action, resource in sorted(pairs)]
+        if None in permissions:
+            raise InitError(f"The permissions of {name} could not be made; see above.")
+        manager.session.add(manager.role_model(name=name, permissions=permissions))
+        manager.session.commit()
+    return list(missing)
 
 
 def admin_command(env: Mapping[str, str]) -> list[str] | None:
@@ -157,17 +183,30 @@ def _run(what: str, command: Sequence[str]) -> None:
         raise InitError(f"{what} failed; see above.")
 
 
-def _import(what: str, text: str) -> None:
+def _import_pools(text: str) -> None:
     with tempfile.NamedTemporaryFile("w", suffix=".json", encoding="utf-8") as file:
         file.write(text)
         file.flush()
-        _run(f"airflow {what} import", ["airflow", what, "import", file.name])
+        _run("airflow pools import", ["airflow", "pools", "import", file.name])
 
 
 def _has_roles() -> bool:
     from airflow.configuration import conf
 
     return conf.get("core", "auth_manager").endswith(_FAB)
+
+
+def _make_roles() -> None:
+    from airflow.providers.fab.auth_manager.cli_commands.utils import get_application_builder
+    from airflow.utils.providers_configuration_loader import providers_configuration_loaded
+
+    @providers_configuration_loaded
+    def make() -> list[str]:
+        with get_application_builder() as builder:
+            return make_roles(builder.sm)
+
+    made = make()
+    _say(f"Roles made: {', '.join(made)}" if made else "The roles are there")
 
 
 def _say(text: str) -> None:
@@ -195,9 +234,9 @@ def main() -> None:
         raise InitError(str(error)) from error
     for schema in schemas:
         _say(schema_line(schema))
-    _import("pools", pools_file_text(settings.pools))
+    _import_pools(pools_file_text(settings.pools))
     if _has_roles():
-        _import("roles", roles_file_text())
+        _make_roles()
     if create_admin:
         _run("airflow users create", create_admin)
     _say("The deployment is ready")

@@ -7,6 +7,7 @@ from urllib.parse import quote
 import pytest
 
 from daydreaming.cli.rest import DAG_ID
+from tests.compose.documented import SIMULATOR, line_with
 from tests.compose.engine import NEITHER, Engine, find_engine
 from tests.compose.stack import Stack, running_stack
 
@@ -29,9 +30,7 @@ def stack(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 @pytest.fixture(scope="session")
 def experiment(stack: Stack) -> str:
     """The saved experiment ``demo``, run once; returns what the command printed."""
-    result = stack.daydreaming("run", "demo")
-    assert result.returncode == 0, result.stdout
-    return result.stdout
+    return stack.shell(line_with(SIMULATOR, "run demo"))
 
 
 @pytest.fixture(scope="session")

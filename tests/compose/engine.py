@@ -23,11 +23,12 @@ class CommandError(AssertionError):
 
 
 def run(
-    command: Sequence[str], *, timeout_s: float = 120, check: bool = True, cwd: Path = ROOT
+    command: Sequence[str], *, timeout_s: float = 120, check: bool = True, cwd: Path = ROOT, typed: str = ""
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command; its output is text, stderr with stdout."""
+    """Run a command, with what is typed into it; its output is text, stderr with stdout."""
     result = subprocess.run(
         command,
+        input=typed,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -58,9 +59,9 @@ class Engine:
         chosen = [part for profile in profiles for part in ("--profile", profile)]
         return [*start, "--project-name", project, "--env-file", str(env_file), *chosen]
 
-    def container(self, project: str, service: str) -> str:
-        """Name of the first container of a service."""
-        return f"{project}_{service}_1" if self.is_podman else f"{project}-{service}-1"
+    def container(self, project: str, service: str, number: int = 1) -> str:
+        """Name of a container of a service."""
+        return ("_" if self.is_podman else "-").join((project, service, str(number)))
 
     def is_healthy(self, container: str) -> bool:
         """Whether the service's own health check passes."""
@@ -87,14 +88,6 @@ class Engine:
         run([self.program, "kill", "--signal", "KILL", container])
         # podman starts it again, as its restart policy says, unless it was stopped.
         run([self.program, "stop", "-t", "0", container])
-
-    def build(self, tag: str) -> None:
-        """Build the deployment's image."""
-        network = ["--network=host"] if self.is_podman else []
-        run(
-            [self.program, "build", *network, "--target", "deployment", "--tag", tag, "."],
-            timeout_s=3600,
-        )
 
 
 def find_engine() -> Engine | None:

@@ -7,21 +7,26 @@ import re
 import shlex
 import shutil
 import socket
+import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 import yaml
 
 from daydreaming.cli.rest import AirflowClient
+from tests.compose import documented
+from tests.compose.documented import lines
 from tests.compose.engine import ROOT, Engine, run
 
+#: Grafana, the third of the profile, has no stand-in where no image registry can be reached.
+METRICS_SERVICES = ("statsd-exporter", "prometheus")
 AIRFLOW_SERVICES = (
     "airflow-apiserver",
     "airflow-scheduler",
@@ -30,17 +35,9 @@ AIRFLOW_SERVICES = (
     "airflow-triggerer-2",
     "airflow-worker",
 )
-SERVICES = ("postgres", "redis", "simulator", "statsd-exporter", "prometheus", *AIRFLOW_SERVICES)
+SERVICES = ("postgres", "redis", "simulator", *METRICS_SERVICES, *AIRFLOW_SERVICES)
 PROFILES = ("simulator", "triggerer-2", "metrics", "cli")
-#: What a deployment is beside its image: a checkout has more.
-_FILES = (
-    "docker-compose.yaml",
-    "docker-compose.override.example.yaml",
-    ".env.example",
-    "deploy",
-    "data/01_raw",
-    "data/experiments",
-)
+_AS_DOCKER = Path(__file__).with_name("as_docker.sh")
 _ASK = """
 import sys, urllib.request
 url, body = sys.argv[1], sys.argv[2].encode() or None
@@ -49,6 +46,12 @@ print(urllib.request.urlopen(url, body).read().decode())
 #: On a busy machine with 2 cores init takes minutes, and so do the services after it.
 _START_TIMEOUT_S = 1800.0
 _RUN_TIMEOUT_S = 1800.0
+#: Airflow counts a triggerer as dead after 30 s; the leases of its calls run out within 90 s.
+_WAIT_TIMEOUT_S = 900.0
+#: An image may have to be built.
+_TYPED_TIMEOUT_S = 3600.0
+
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
@@ -56,15 +59,15 @@ class Stack:
     """What was started.
 
     Attributes:
-        folder: Holds the compose file, what it mounts, and ``.env``.
-        services: Those that go on, beside the one-shot init.
+        folder: A clone of ``upstream``, and ``.env``.
+        typed: The lines that were typed in it.
     """
 
     engine: Engine
     project: str
     folder: Path
     port: int
-    services: Sequence[str] = SERVICES
+    typed: list[str] = field(default_factory=list)
 
     @property
     def env_file(self) -> Path:
@@ -87,24 +90,29 @@ class Stack:
         command = self.engine.compose(self.project, self.env_file, *PROFILES)
         return run([*command, *arguments], timeout_s=timeout_s, check=check, cwd=self.folder).stdout
 
-    def shell(self, line: str) -> str:
-        """Carry out a line of the docs in the deployment's folder, as a person does; returns its output.
+    @property
+    def upstream(self) -> Path:
+        """The repository that the deployment was cloned from, which is not the project's own."""
+        return self.folder.with_name("upstream")
 
-        ``docker compose`` is the engine's compose, for this project. Where there is no sudo, none is needed.
+    def shell(self, line: str, *, answer: str = "") -> str:
+        """Type a line of the docs in the deployment's folder, as a person does; returns its output.
+
+        Args:
+            line: As it stands there; ``docker`` is the engine, and its project this one.
+            answer: What is typed while it runs.
         """
-        compose = shlex.join(self.engine.compose(self.project, self.env_file, "cli"))
-        # podman 4 cannot start a container whose dependency's dependency runs already.
-        options = "-T --no-deps" if self.engine.is_podman else "-T"
-        functions = (
-            f'docker() {{ local what=$2; shift 2; [ "$what" != run ] || set -- {options} "$@"; '
-            f'{compose} "$what" "$@"; }}; command -v sudo >/dev/null || sudo() {{ "$@"; }}; '
-        )
-        command = ["bash", "-c", f"{functions}set -e\n{line}"]
-        return run(command, timeout_s=_RUN_TIMEOUT_S, cwd=self.folder).stdout
+        compose = shlex.join(self.engine.compose(self.project, self.env_file))
+        names = f"ENGINE={self.engine.program} PROJECT={self.project} COMPOSE=({compose})"
+        script = f"set -eu; {names}; . {shlex.quote(str(_AS_DOCKER))}\n{line}"
+        out = run(["bash", "-c", script], timeout_s=_TYPED_TIMEOUT_S, cwd=self.folder, typed=answer).stdout
+        print(f"$ {line}\n{out}", flush=True)
+        self.typed.append(line)
+        return out
 
-    def container(self, service: str) -> str:
+    def container(self, service: str, number: int = 1) -> str:
         """Name of a service's container."""
-        return self.engine.container(self.project, service)
+        return self.engine.container(self.project, service, number)
 
     def execute(self, service: str, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run a command in a service's container."""
@@ -140,11 +148,6 @@ class Stack:
     def client(self) -> AirflowClient:
         """The REST API, as the first admin."""
         return AirflowClient(self.url, self.setting("ADMIN_USER"), self.setting("ADMIN_PASSWORD"))
-
-    def up(self) -> None:
-        """Start everything and wait until every service's own health check passes."""
-        self.start("airflow-init", *self.services)
-        self.wait("airflow-init", *self.services)
 
     def wait(self, *services: str) -> None:
         """Wait until each service's own health check passes, and the one-shot init has done its work."""
@@ -188,36 +191,66 @@ class Stack:
 
 @contextmanager
 def running_stack(engine: Engine, folder: Path) -> Iterator[Stack]:
-    """Secrets, images, everything up; everything removed in the end, volumes included."""
-    image = "localhost/daydreaming-compose-test:latest"
+    """Start everything by the commands of the docs; everything is removed in the end, volumes included."""
     port = _free_port()
-    for name in _FILES:
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
-        copy(ROOT / name, folder / name)
-    write_env(
-        folder,
-        DAYDREAMING_IMAGE=image,
+    engine.provide_images([f"apache/airflow:{airflow_version()}", *_public_images()])
+    stack = Stack(engine, f"daydreaming-test-{port}", folder, port)
+    _clone(stack)
+    secrets, build_and_start, admin = lines(documented.START)
+    use_simulator, start_simulator, _ = lines(documented.SIMULATOR)
+    [start_metrics] = lines(documented.METRICS)
+    stack.shell(secrets)
+    assert stack.setting("ADMIN_PASSWORD") in stack.shell(admin)
+    change_settings(
+        stack.env_file,
+        DAYDREAMING_IMAGE="localhost/daydreaming-compose-test:latest",
         PORT=str(port),
-        PUBLIC_URL=f"http://127.0.0.1:{port}",
-        LOCAL_LLM_URL="http://simulator:8000/v1",
+        PUBLIC_URL=stack.url,
         API_WORKERS="1",
         WORKER_CONCURRENCY="4",
         METRICS="true",
         DAYDREAMING_DAILY_BUDGET_USD="5",
     )
-    services = yaml.safe_load((ROOT / "docker-compose.yaml").read_text(encoding="utf-8"))["services"]
-    named = [services[name]["image"] for name in SERVICES]
-    public = [name for name in named if "DAYDREAMING_IMAGE" not in name]
-    engine.provide_images([f"apache/airflow:{airflow_version()}", *public])
-    print("Building the image", flush=True)
-    engine.build(image)
-    stack = Stack(engine, f"daydreaming-test-{port}", folder, port)
+    # Before the first start, which the page has first: else all services would start twice.
+    stack.shell(use_simulator)
     try:
-        stack.up()
+        stack.shell(build_and_start)
+        stack.shell(start_simulator)
+        stack.shell(documented.inline("docker compose --profile triggerer-2"))
+        stack.shell(f"{start_metrics} {' '.join(METRICS_SERVICES) if engine.is_podman else ''}")
+        stack.wait("airflow-init", *SERVICES)
         yield stack
     finally:
         stack.down("--volumes")
+
+
+def _clone(stack: Stack) -> None:
+    """Clone the project as it stands in this working tree, committed or not."""
+    listed = run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]).stdout
+    for name in filter(None, listed.split("\0")):
+        if (ROOT / name).is_file():
+            (stack.upstream / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, stack.upstream / name)
+    run(["git", "init", "--quiet"], cwd=stack.upstream)
+    commit(stack, "The first release")
+    run(["git", "clone", "--quiet", str(stack.upstream), str(stack.folder)])
+
+
+def commit(stack: Stack, subject: str) -> None:
+    """Commit all that is in the upstream repository."""
+    author = ("-c", "user.name=A Test", "-c", "user.email=test@example.org")
+    run(["git", "add", "--all"], cwd=stack.upstream)
+    run(["git", *author, "commit", "--quiet", "--message", subject], cwd=stack.upstream)
+
+
+def _public_images() -> list[str]:
+    """Of the services that are tried, those that are not built here."""
+    ours, caddys = (
+        yaml.safe_load((ROOT / name).read_text(encoding="utf-8"))["services"]
+        for name in ("docker-compose.yaml", "deploy/caddy/docker-compose.yaml")
+    )
+    named = [ours[name]["image"] for name in SERVICES]
+    return [*(image for image in named if "DAYDREAMING_IMAGE" not in image), caddys["caddy"]["image"]]
 
 
 def write_env(folder: Path, **settings: str) -> Path:
@@ -225,13 +258,17 @@ def write_env(folder: Path, **settings: str) -> Path:
     example = (ROOT / ".env.example").read_text(encoding="utf-8")
     (folder / ".env.example").write_text(example, encoding="utf-8")
     run([sys.executable, str(ROOT / "deploy" / "make_secrets.py"), str(folder)])
-    env_file = folder / ".env"
+    change_settings(folder / ".env", **settings)
+    return folder / ".env"
+
+
+def change_settings(env_file: Path, **settings: str) -> None:
+    """Set what is named in it already."""
     text = env_file.read_text(encoding="utf-8")
     for name, value in settings.items():
         text, count = re.subn(rf"^{name}=.*$", f"{name}={value}", text, flags=re.MULTILINE)
         assert count == 1, name
     env_file.write_text(text, encoding="utf-8")
-    return env_file
 
 
 def airflow_version() -> str:
@@ -243,10 +280,22 @@ def airflow_version() -> str:
     return found[1]
 
 
+def wait_for(what: str, look: Callable[[], Found]) -> Found:
+    """Look every second until there is something; returns it."""
+    deadline = time.monotonic() + _WAIT_TIMEOUT_S
+    while not (found := look()):
+        assert time.monotonic() < deadline, f"no {what}"
+        time.sleep(1)
+    return found
+
+
 @contextmanager
-def log_in(url: str, user: str, password: str) -> Iterator[httpx.Client]:
+def log_in(
+    url: str, user: str, password: str, *, verify: ssl.SSLContext | bool = True
+) -> Iterator[httpx.Client]:
     """A browser's session: the login form of the FAB auth manager, its token, its cookies."""
-    with httpx.Client(base_url=url, follow_redirects=True, timeout=60, trust_env=False) as browser:
+    options: dict[str, Any] = {"follow_redirects": True, "timeout": 60, "trust_env": False, "verify": verify}
+    with httpx.Client(base_url=url, **options) as browser:
         form = browser.get("/auth/login/")
         token = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', form.text)
         assert token, form.text[:2000]

@@ -12,6 +12,8 @@ import pytest
 
 from daydreaming.cli.rest import DAG_ID
 from daydreaming.settings import DEFAULT_POOLS
+from tests.compose.documented import inline
+from tests.compose.engine import run
 from tests.compose.stack import AIRFLOW_SERVICES, SERVICES, Stack, log_in
 
 pytestmark = pytest.mark.integration
@@ -150,6 +152,25 @@ def test_results_are_in_their_own_database_and_in_the_shared_volume(stack: Stack
     final = "/opt/airflow/data/06_summary/demo/final_results.csv"
     for service in AIRFLOW_SERVICES:
         assert stack.execute(service, "test", "-s", final).returncode == 0
+
+
+def test_tables_are_copied_out(stack: Stack, experiment: str):
+    stack.shell(inline("docker compose cp"))
+    copied = (stack.folder / "06_summary" / "demo" / "final_results.csv").read_text(encoding="utf-8")
+    there = stack.execute("airflow-worker", "cat", "/opt/airflow/data/06_summary/demo/final_results.csv")
+    assert copied == there.stdout
+    assert "by_generation_template,,demo_essay," in copied
+
+
+def test_a_proxy_on_the_host_comes_from_the_gateway_that_the_docs_ask_for(stack: Stack):
+    text = stack.shell(inline("docker network inspect"))
+    gateway = re.search(r'"gateway": "([^"]+)"', text, re.IGNORECASE)
+    assert gateway, text
+    path = "/daydreaming/asked-from-the-host"
+    httpx.get(f"{stack.url}{path}", timeout=60, trust_env=False)
+    log = run([stack.engine.program, "logs", stack.container("airflow-apiserver")]).stdout
+    [line] = [line for line in log.splitlines() if path in line]
+    assert gateway[1] in line
 
 
 @pytest.mark.parametrize(("task_id", "map_index"), [("load_inputs", -1), ("generate", 0)])

@@ -9,8 +9,9 @@ from urllib.parse import urlencode
 import pytest
 import yaml
 
+from tests.compose.documented import inline
 from tests.compose.engine import ROOT
-from tests.compose.stack import Stack
+from tests.compose.stack import METRICS_SERVICES, Stack
 from tests.support.promql import read_expression
 
 pytestmark = pytest.mark.integration
@@ -62,6 +63,12 @@ def test_prometheus_reads_the_exporter_and_knows_every_alert(stack: Stack):
         assert time.monotonic() < deadline, ask(stack, "targets")
         time.sleep(3)
     assert sorted(rule["name"] for rule in loaded(stack)) == sorted(rule["alert"] for rule in rules())
+
+
+def test_what_runs_is_listed_by_the_commands_that_the_alerts_name(stack: Stack):
+    listed = stack.shell(inline("docker compose --profile metrics ps", "docs/monitoring.md"))
+    for service in (*METRICS_SERVICES, "airflow-scheduler"):
+        assert stack.container(service) in listed
 
 
 def test_the_answers_of_a_run_are_counted(stack: Stack, experiment: str):

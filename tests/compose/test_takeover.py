@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from typing import TypeVar
 
 import pytest
 
-from tests.compose.stack import Stack
+from tests.compose.stack import Stack, wait_for
 
 pytestmark = pytest.mark.integration
 
@@ -16,18 +14,7 @@ TRIGGERERS = ("airflow-triggerer", "airflow-triggerer-2")
 GENERATIONS, EVALUATIONS = 6, 12
 #: Long enough to be in flight when the triggerer dies, and short beside a lease.
 CALL_S = 40
-#: Airflow counts a triggerer as dead after 30 s; the leases of its calls run out within 90 s.
-_TIMEOUT_S = 900
 _HELD = "SELECT count(*) FROM trigger JOIN job ON job.id = triggerer_id WHERE job.hostname = '{}'"
-Found = TypeVar("Found")
-
-
-def wait_for(what: str, look: Callable[[], Found]) -> Found:
-    deadline = time.monotonic() + _TIMEOUT_S
-    while not (found := look()):
-        assert time.monotonic() < deadline, f"no {what}"
-        time.sleep(1)
-    return found
 
 
 def test_when_a_triggerer_dies_the_other_makes_its_calls(stack: Stack):

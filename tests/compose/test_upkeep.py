@@ -1,7 +1,7 @@
 """Migrate, back up, and restore on an empty machine, by the commands of the docs.
 
-The restored deployment is the small one, with LocalExecutor. No other test may run after these: they end
-the deployment of the others.
+The restored deployment is the small one, with LocalExecutor. These end the deployment of the other tests, so
+none that needs it may run after them.
 """
 
 from __future__ import annotations
@@ -9,20 +9,23 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from daydreaming.cli.rest import DAG_ID
-from tests.compose.engine import ROOT
-from tests.compose.stack import Stack, log_in
+from tests.compose import documented
+from tests.compose.documented import BACKUP, RESTORE, SIMULATOR, SMALL, line_with, lines
+from tests.compose.stack import Stack, change_settings, log_in
+from tests.support.documents import replaced
 
 pytestmark = pytest.mark.integration
 
 #: Before the newest migration of the tables of users and roles.
 FAB_BEFORE = "6709f7a774b9"
-SMALL = (
+#: Of the small deployment; it has neither queue nor worker.
+SMALL_SERVICES = (
+    "airflow-init",
     "postgres",
     "simulator",
     "airflow-apiserver",
@@ -30,13 +33,7 @@ SMALL = (
     "airflow-dag-processor",
     "airflow-triggerer",
 )
-
-
-def documented(number: int) -> list[str]:
-    """The commands of one of the blocks of the docs' section on backup."""
-    text = (ROOT / "docs" / "deployment.md").read_text(encoding="utf-8")
-    section = text.partition("\n## Backup, restore, upgrade\n")[2]
-    return re.findall(r"```sh\n(.*?)```", section, re.DOTALL)[number].splitlines()
+_NEW_PASSWORD = "changed-in-a-test"
 
 
 def verified(stack: Stack) -> dict[str, Any]:
@@ -95,14 +92,31 @@ def before(stack: Stack, experiment: str) -> dict[str, Any]:
         "verify": verified(stack),
         "runs": len(stack.client().request("GET", f"/api/v2/dags/{DAG_ID}/dagRuns")["dag_runs"]),
     }
-    for line in documented(0):
-        print(line, stack.shell(line), flush=True)
+    for line in lines(BACKUP):
+        stack.shell(line)
     stack.down()
     stack.start("postgres")
     stack.wait("postgres")
+    change_passwords(stack)
     held["verify_of_the_volumes"] = verified(stack)
+    held["schemas"] = [stack.shell(migrate()), stack.shell(f"{migrate()} --check")]
     stack.down("--volumes")
     return held
+
+
+def migrate() -> str:
+    """The command that the sentence on it begins with, and goes on with ``--check``."""
+    assert documented.inline("migrate --check")
+    return documented.inline("docker compose run --rm cli daydreaming migrate")
+
+
+def change_passwords(stack: Stack) -> None:
+    """As the docs say; the admin who backed up ``.env`` has the old ones."""
+    line = documented.inline("docker compose exec postgres psql")
+    for role, name in (("airflow", "AIRFLOW_DB_PASSWORD"), ("daydreaming", "RESULTS_DB_PASSWORD")):
+        stack.shell(replaced(replaced(line, "…", _NEW_PASSWORD), "airflow", role))
+        assert stack.sql(role, "SELECT 1").returncode != 0
+        change_settings(stack.env_file, **{name: _NEW_PASSWORD})
 
 
 @pytest.fixture(scope="module")
@@ -110,25 +124,25 @@ def restored(stack: Stack, before: dict[str, Any]) -> Stack:
     """The deployment on an empty machine, which is a small one."""
     stack.env_file.unlink()
     shutil.copy(stack.folder.parent / "backups" / ".env", stack.env_file)
-    small = replace(stack, services=SMALL)
-    # As docs/deployment.md has it for a machine with 2 cores.
-    shutil.copy(
-        stack.folder / "docker-compose.override.example.yaml", stack.folder / "docker-compose.override.yaml"
-    )
+    copy, build_and_start = lines(SMALL)
+    stack.shell(copy)
+    stack.shell("docker compose build")
     if stack.engine.is_podman:  # Docker does so by itself, by depends_on
-        small.start("postgres", "airflow-init")
-        small.wait("postgres", "airflow-init")
-    for line in documented(1):
+        stack.start("postgres", "airflow-init")
+        stack.wait("postgres", "airflow-init")
+    for line in lines(RESTORE):
+        stack.shell(line)
         if line == "docker compose up --detach":
-            small.up()
-        else:
-            print(line, small.shell(line), flush=True)
-    return small
+            stack.shell(build_and_start)
+            stack.shell(line_with(SIMULATOR, "--profile simulator"))
+            stack.wait(*SMALL_SERVICES)
+    return stack
 
 
 def test_everything_outlasts_the_containers(before: dict[str, Any]):
     assert before["verify_of_the_volumes"] == before["verify"]
     assert before["verify"]["findings"] == []
+    assert all(printed.count("current") == 2 for printed in before["schemas"]), before["schemas"]
     assert before["verify"]["checked"]["files"] > 36  # answers of two experiments, with their records
 
 
