@@ -3,48 +3,32 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import time
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 
-from daydreaming.cli.environment import USER
 from daydreaming.settings import DAG_ID
 from tests.integration.airflow_deployment import RunningAirflow
-from tests.support.documents import ROOT, blocks
+from tests.support.documents import replaced
+from tests.support.rest_calls import CALLS, login_text
+from tests.support.shell import type_in_shell
 
 pytestmark = pytest.mark.integration
 
-LOG_IN, START, STATE, FAILED, CLEAR = [
-    block.text for block in blocks(ROOT / "docs/reference/rest.md") if block.language == "sh"
-]
+DOCUMENTED = CALLS
+_LOG_IN, START, STATE, FAILED, CLEAR = (block.text for block in DOCUMENTED)
 
 _PATIENCE_S = 300.0
 
 
-def _replaced(text: str, old: str, new: str) -> str:
-    assert old in text
-    return text.replace(old, new)
-
-
 @pytest.fixture(scope="module")
-def login(airflow: RunningAirflow) -> str:
-    """What is typed first, with the address and the password of this Airflow."""
-    text = _replaced(LOG_IN, "http://127.0.0.1:8080", airflow.client.url)
-    return _replaced(_replaced(text, "PASSWORD", airflow.client.password), '"admin"', f'"{USER}"')
-
-
-@pytest.fixture(scope="module")
-def typed(login: str):
+def typed(airflow: RunningAirflow, tmp_path_factory: pytest.TempPathFactory):
     """Type a call after the login; the answer's JSON object."""
-
-    def run(call: str) -> dict:
-        done = subprocess.run(["bash", "-ec", login + call], capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)
-
-    return run
+    login = login_text(airflow.client.url, airflow.client.password)
+    folder: Path = tmp_path_factory.mktemp("typed")
+    return lambda call: json.loads(type_in_shell(login + call, folder).stdout)
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +38,7 @@ def run_id(airflow: RunningAirflow, typed) -> str:
     while not airflow.client.dag_is_ready():
         assert time.monotonic() < deadline, f"{DAG_ID} is not parsed"
         time.sleep(1)
-    call = _replaced(START, '"experiment": "demo"', '"experiment": "faulty", "dry_run": true')
+    call = replaced(START, '"experiment": "demo"', '"experiment": "faulty", "dry_run": true')
     started = typed(call)
     assert started["conf"]["experiment_id"] == "demo_pairs"
     return str(started["dag_run_id"])
@@ -75,9 +59,9 @@ def test_failed_instances_are_listed_and_cleared(typed, airflow: RunningAirflow,
 
 
 def test_a_value_of_the_wrong_type_is_refused(typed, run_id: str) -> None:
-    assert "k_max" in typed(_replaced(START, '"k_max": 2', '"k_max": "two"'))["detail"]
+    assert "k_max" in typed(replaced(START, '"k_max": 2', '"k_max": "two"'))["detail"]
 
 
 def _of(call: str, run_id: str) -> str:
     """A call with a run's ID, which is written as the page says where it is in the address."""
-    return _replaced(call, "RUN_ID", run_id if call == CLEAR else quote(run_id, safe=""))
+    return replaced(call, "RUN_ID", run_id if call == CLEAR else quote(run_id, safe=""))

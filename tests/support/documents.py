@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,6 +61,10 @@ class Command:
         return f"{self.block}: {shlex.join([self.program, *self.arguments])}"
 
 
+#: What a test says that it types: all of a block, or one of its commands.
+Claim = Block | Command
+
+
 def documents() -> list[Path]:
     """Every page that people read, but for decision records, which are not kept up to date."""
     pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "data/01_raw/README.md"]
@@ -89,15 +93,36 @@ def all_blocks(*languages: str) -> list[Block]:
     return [block for path in documents() for block in blocks(path) if block.language in languages]
 
 
+def block_with(document: str, text: str) -> Block:
+    """The one block of commands of a page that holds a text, wherever on the page it is."""
+    typed = (block for block in blocks(ROOT / document) if block.language in ("sh", "console"))
+    [found] = [block for block in typed if text in block.text]
+    return found
+
+
+def replaced(text: str, old: str, new: str) -> str:
+    """A text with what stands for something in the place of what the page says, which has to be there."""
+    assert old in text, f"{old!r} is not in\n{text}"
+    return text.replace(old, new)
+
+
+def claimed(claims: Iterable[Claim]) -> set[Command]:
+    """The commands of what a test says that it types."""
+    found: set[Command] = set()
+    for claim in claims:
+        found |= {claim} if isinstance(claim, Command) else set(commands(claim))
+    return found
+
+
 def commands(block: Block) -> Iterator[Command]:
     """What a block has typed in a shell; in a console block only what follows ``$``."""
-    for line, shown in _typed(block):
+    for line, shown in typed_lines(block):
         for inner in _SUBSTITUTION.finditer(line):
             yield from _simple(block, inner["whole"] or inner["part"], "")
         yield from _simple(block, _SUBSTITUTION.sub(r"\g<name>SUBSTITUTED", line), shown)
 
 
-def _typed(block: Block) -> Iterator[tuple[str, str]]:
+def typed_lines(block: Block) -> Iterator[tuple[str, str]]:
     """Lines that are typed, continuation lines joined and here-documents left out, and what follows each."""
     text = block.text.replace("\\\n", " ")
     if block.language == "console":

@@ -15,9 +15,10 @@ import pytest
 
 from daydreaming.settings import Settings
 from tests.support.changed_package import ChangedPackage
+from tests.support.described import write_described
 from tests.support.documents import ROOT, Block, blocks, commands
 from tests.support.message_sinks import slack_sink
-from tests.unit.docs.test_operating_guide import write_described
+from tests.support.shell import link_programs, plain_environment, type_in_shell
 
 PAGE = ROOT / "docs" / "extending.md"
 #: All in one process, which has Airflow and pandas to load.
@@ -71,6 +72,13 @@ def _section(title: str) -> list[Block]:
     return [block for block in blocks(PAGE) if start < block.line < end]
 
 
+ROW, CONNECTION, PLANNED, *_ = _section("A provider")
+[PARSED] = [block for block in _section("A parser") if block.language == "console"]
+[MADE] = [block for block in _section("An input source") if block.language == "sh"]
+[TARGET] = [block for block in _section("A target of messages") if block.language == "sh"]
+DOCUMENTED = (CONNECTION, PLANNED, PARSED, MADE, TARGET)
+
+
 @pytest.fixture(scope="module")
 def package(tmp_path_factory: pytest.TempPathFactory) -> ChangedPackage:
     """A copy with everything that the page describes."""
@@ -90,8 +98,7 @@ class Done:
 @pytest.fixture(scope="module")
 def done(package: ChangedPackage, tmp_path_factory: pytest.TempPathFactory) -> Done:
     folder = tmp_path_factory.mktemp("done")
-    section = _section("A target of messages")
-    exports = [c.arguments[0].split("=", 1) for b in section if b.language == "sh" for c in commands(b)]
+    exports = [command.arguments[0].split("=", 1) for command in commands(TARGET)]
     environment = dict(exports) | {"AIRFLOW_HOME": str(folder / "airflow")}
     with slack_sink() as chat:
         shown = environment["AIRFLOW_CONN_TEAM_CHAT"]
@@ -111,12 +118,11 @@ def _style_problems(package: ChangedPackage) -> str:
 
 
 def test_a_provider_is_a_row_and_a_connection(place: Settings, daydreaming, monkeypatch) -> None:
-    row, connection, shown, *_ = _section("A provider")
     shutil.rmtree(place.data_root)
-    assert write_described(row, place)
-    [export] = commands(connection)
+    assert write_described(ROW, place.inputs_root)
+    [export] = commands(CONNECTION)
     monkeypatch.setenv(*export.arguments[0].split("=", 1))
-    [plan] = commands(shown)
+    [plan] = commands(PLANNED)
     _, out, err = daydreaming(*plan.arguments)
     assert (out or err) == plan.shown
 
@@ -130,7 +136,7 @@ def test_a_parser_of_essays_is_added(done: Done) -> None:
 def test_a_parser_of_scores_is_added(package: ChangedPackage) -> None:
     (package.folder / "verdict.txt").write_text("Well put.\n★★★☆☆\n", encoding="utf-8")
     (package.folder / "unclear.txt").write_text("Three stars.\n", encoding="utf-8")
-    [command] = [c for b in _section("A parser") if b.language == "console" for c in commands(b)]
+    [command] = commands(PARSED)
     out = package.run("-m", "daydreaming.cli.main", *command.arguments, "unclear.txt").splitlines()
     assert out[0] + "\n" == command.shown
     assert json.loads(out[1])["score"] is None
@@ -154,19 +160,11 @@ def test_what_is_added_has_our_style(package: ChangedPackage) -> None:
     assert _style_problems(package) == ""
 
 
-def test_an_input_source_is_whatever_writes_the_files(
-    place: Settings, daydreaming, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    section = _section("An input source")
-    for block in section:
+def test_an_input_source_is_whatever_writes_the_files(place: Settings) -> None:
+    for block in _section("An input source"):
         if block.language in ("python", "json"):
             Path(block.intro.split("`")[1]).write_text(block.text, encoding="utf-8")
-    shutil.copytree(place.inputs_root, "inputs")
-    typed = [command for block in section if block.language == "sh" for command in commands(block)]
-    copied, script, export, plan = typed
-    assert (copied.program, copied.arguments[-1]) == ("cp", "inputs")
-    subprocess.run([sys.executable, *script.arguments], check=True)
-    name, value = export.arguments[0].split("=", 1)
-    monkeypatch.setenv(name, value.replace("$PWD", str(Path.cwd())))
-    code, out, err = daydreaming(*plan.arguments)
-    assert (code, out.splitlines()[0]) == (0, "1 combinations"), err
+    shutil.copytree(place.inputs_root, "data")
+    link_programs(Path.cwd())
+    typed = type_in_shell(MADE.text, Path.cwd(), plain_environment())
+    assert typed.stdout.splitlines()[0] == "1 combinations"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -11,20 +10,23 @@ import pytest
 from daydreaming.settings import Settings
 from tests.support.documents import ROOT, blocks, commands
 from tests.support.legacy_folder import make_legacy_folder
+from tests.support.shell import type_in_shell
+
+DOCUMENTED = tuple(block for block in blocks(ROOT / "docs/import.md") if block.language == "sh")
+IMPORTED, COPIED, PLANNED = DOCUMENTED
 
 
 def test_the_frozen_inputs_of_an_import_become_inputs(
     place: Settings, daydreaming, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    imported, copied, planned = [b for b in blocks(ROOT / "docs/import.md") if b.language == "sh"]
     monkeypatch.setenv("DAYDREAMING_DATA_ROOT", str(Path("data").absolute()))
     make_legacy_folder(Path("../old/data"))
-    for command in commands(imported):
+    for command in commands(IMPORTED):
         assert daydreaming(*command.arguments)[0] == 0
-    subprocess.run(["bash", "-euc", copied.text], check=True)
+    type_in_shell(COPIED.text, Path.cwd())
     _fill_in_models(Path("inputs/01_raw/llm_models.csv"))
     monkeypatch.setenv("DAYDREAMING_INPUTS_ROOT", str(Path("inputs").absolute()))
-    [plan] = commands(planned)
+    [plan] = commands(PLANNED)
     code, out, err = daydreaming(*plan.arguments)
     assert (code, err) == (0, "")
     assert "2 generations, 1 answered already" in out

@@ -13,37 +13,32 @@ from daydreaming import errors
 from daydreaming.errors import DaydreamingError
 from daydreaming.pipeline.failures_list import ADVICE
 from daydreaming.settings import Settings
-from tests.support.documents import ROOT, Block, blocks, commands
+from tests.support.described import GUIDE, write_described
+from tests.support.documents import ROOT, blocks, commands
 from tests.support.finished import finished_run
 
-GUIDE = ROOT / "docs" / "operating.md"
-_FILE = re.compile(r"`data/([^`]+)`")
+#: What is typed before and after its run.
+PLANNED = tuple(block for block in blocks(GUIDE) if block.language == "console")
+READ = tuple(
+    command
+    for block in blocks(GUIDE)
+    if block.language == "sh"
+    for command in commands(block)
+    if command.program == "daydreaming" and command.arguments[0] != "run"
+)
+DOCUMENTED = (*PLANNED, *READ)
 _LEAST_CHARS = 10  # of what a message says in every case
-
-
-def write_described(block: Block, settings: Settings) -> bool:
-    """Make the file or line that a block shows and the text above it names; False where it names none."""
-    named = _FILE.findall(block.intro)
-    if not named or block.language in ("sh", "console"):
-        return False
-    path = settings.inputs_root / named[-1]
-    if "gets the line" in block.intro:
-        path.write_text(path.read_text(encoding="utf-8") + block.text, encoding="utf-8")
-    else:
-        assert not path.exists()
-        path.write_text(block.text, encoding="utf-8")
-    return True
 
 
 @pytest.fixture
 def example(place: Settings, daydreaming) -> Settings:
     """The inputs with the example's files."""
-    assert sum(write_described(block, place) for block in blocks(GUIDE)) == 8
+    assert sum(write_described(block, place.inputs_root) for block in blocks(GUIDE)) == 8
     return place
 
 
 def test_the_example_plans_as_it_is_shown(example: Settings, daydreaming) -> None:
-    shown = [c for b in blocks(GUIDE) if b.language == "console" for c in commands(b)]
+    shown = [command for block in PLANNED for command in commands(block)]
     assert len(shown) == 3
     for command in shown:
         _, out, err = daydreaming(*command.arguments)
@@ -52,11 +47,8 @@ def test_the_example_plans_as_it_is_shown(example: Settings, daydreaming) -> Non
 
 def test_the_example_runs_and_is_read(example: Settings, daydreaming) -> None:
     finished_run(example, "boredom-1", experiment="boredom")
-    typed = [
-        c for b in blocks(GUIDE) if b.language == "sh" for c in commands(b) if c.program == "daydreaming"
-    ]
-    assert [command.arguments[0] for command in typed] == ["run", "watch", "essays"]
-    for command in typed[1:]:
+    assert [command.arguments[0] for command in READ] == ["watch", "essays"]
+    for command in READ:
         code, out, _ = daydreaming(*command.arguments)
         assert code == 0
         assert "boredom" in out

@@ -1,4 +1,7 @@
-"""Every command in the documents names programs, commands, options, targets and routes that there are."""
+"""Every command in the documents names commands, options, targets and routes that there are.
+
+That each is also run by a test is seen in test_every_command_is_run.py.
+"""
 
 from __future__ import annotations
 
@@ -21,24 +24,6 @@ from tests.support.reference_cli import app_command
 from tests.support.reference_cli import commands as our_commands
 
 OURS = ("daydreaming", ".venv/bin/daydreaming")
-#: What is taken apart here and not run by a test of the documents, and why. Commands of ours:
-#: test_run_commands.py.
-PARSED_ONLY: Mapping[str, str] = {
-    "make": "installs, or starts Airflow: the checks themselves are made of these targets",
-    "docker": "needs Docker: tests/compose runs the compose file",
-    "airflow": "needs Airflow's database",
-    "curl": "needs Airflow: tests/integration/test_documented_calls.py types those of the reference",
-    ".venv/bin/pytest": "would run the tests in a test",
-    ".venv/bin/python": "writes a migration into the package",
-    **dict.fromkeys(("kubectl", "helm", "$k"), "needs a cluster; $k is kubectl, as the line above it says"),
-    "chromium": "needs a browser: tests/browser",
-    "sudo": "needs to be root",
-    "export": "sets what a command after it reads",
-    **dict.fromkeys(
-        ("cat", "cd", "cp", "grep", "id", "jq", "mkdir", "mktemp", "printf", "python3", "rm", "rsync", "sed"),
-        "of the system",
-    ),
-}
 #: Groups of Airflow's command line that the image has and this environment has not.
 OF_PROVIDERS = {"users": "apache-airflow-providers-fab"}
 #: Its callback would write to the shell's own files.
@@ -76,11 +61,6 @@ def _inside(command: Command) -> Iterator[tuple[str, ...]]:
 
 def test_the_documents_have_commands() -> None:
     assert len(_typed(*OURS)) > 50
-
-
-def test_every_program_is_known() -> None:
-    known = {*OURS, *PARSED_ONLY}
-    assert [str(command) for command in TYPED if command.program not in known] == []
 
 
 @pytest.mark.parametrize("command", _typed(*OURS), ids=str)

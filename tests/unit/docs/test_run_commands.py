@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -14,15 +14,8 @@ from tests.support.documents import Block, Command, all_blocks, commands
 from tests.support.legacy_folder import make_legacy_folder
 from tests.unit.docs.test_parsed_commands import OURS
 
-#: What is only taken apart by the parser (test_parsed_commands.py), and why.
-NOT_RUN: Mapping[str, str] = {
-    "run": "needs Airflow: tests/integration runs experiments",
-    "rejudge": "needs Airflow: tests/integration/test_experiment_run.py",
-    "up": "starts Airflow: tests/integration",
-    "demo": "starts Airflow and a model: tests/integration/test_local_model.py",
-    "migrate": "runs Airflow's own command: tests/integration/test_migrate.py",
-    "--install-completion": "writes to the files of the shell",
-}
+#: Typed in a real shell (test_typed_commands.py, tests/integration/test_documented_commands.py).
+TYPED = ("run", "rejudge", "up", "down", "demo", "migrate", "--install-completion")
 #: Pages whose blocks are run by a test of their own, in the order of the page.
 OF_THEIR_OWN = ("docs/operating.md", "docs/extending.md", "docs/import.md")
 #: Names in the documents, and what has their part here.
@@ -38,20 +31,13 @@ _ESSAY_ID = "combo_v1_0123456789ab_essay_gpt_5"
 
 def _ours(block: Block) -> list[Command]:
     found = [command for command in commands(block) if command.program in OURS]
-    return [command for command in found if command.arguments[0] not in NOT_RUN]
+    return [command for command in found if command.arguments[0] not in TYPED]
 
 
-def _blocks() -> Iterator[Block]:
-    """Those with a command of ours that no block before them has."""
-    seen: set[tuple[str, ...]] = set()
-    for block in all_blocks("sh", "console"):
-        typed = {command.arguments for command in _ours(block)}
-        if block.document not in OF_THEIR_OWN and typed - seen:
-            seen |= typed
-            yield block
-
-
-BLOCKS = list(_blocks())
+BLOCKS = [
+    block for block in all_blocks("sh", "console") if block.document not in OF_THEIR_OWN and _ours(block)
+]
+DOCUMENTED = tuple(command for block in BLOCKS for command in _ours(block))
 
 
 @pytest.fixture
@@ -101,8 +87,3 @@ def test_what_a_plan_of_a_shipped_experiment_prints_is_what_is_shown(
     shutil.rmtree(place.data_root)
     _, out, err = daydreaming(*command.arguments)
     assert (out or err) == command.shown
-
-
-def test_what_is_not_run_is_in_the_documents() -> None:
-    typed = [c for b in all_blocks("sh", "console") for c in commands(b) if c.program in OURS]
-    assert set(NOT_RUN) <= {command.arguments[0] for command in typed}
