@@ -56,12 +56,13 @@ def _analysis(analysis: Analysis) -> Analysis:
 
 
 def _tried(jobs: Sequence[TrialJob]) -> list[str]:
-    return list(_problems(tuple((job.name, job.text, json.dumps(job.variables)) for job in jobs)))
+    parts = ((job.name, job.text, json.dumps(job.variables), job.required) for job in jobs)
+    return list(_problems(tuple(parts)))
 
 
 @lru_cache(maxsize=1000)
-def _problems(jobs: tuple[tuple[str, str, str], ...]) -> tuple[str, ...]:
-    tried = [TrialJob(name, text, json.loads(variables)) for name, text, variables in jobs]
+def _problems(jobs: tuple[tuple[str, str, str, str], ...]) -> tuple[str, ...]:
+    tried = [TrialJob(name, text, json.loads(given), required) for name, text, given, required in jobs]
     return tuple(trial_render(tried))
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from daydreaming.analysis.bootstrap import CHUNK, percentile_interval
-from daydreaming.analysis.comparisons import valued_scores
+from daydreaming.analysis.comparisons import told_interval, valued_scores
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 Floats = npt.NDArray[np.float64]
 Kind = Literal["leniency", "own", "kin"]
 
+STAGES: Final = ("generation", "evaluation")
+_ROUTE: Final = r":(?:free|nitro|floor)$"
+"""What OpenRouter's names end in that changes the way to a model and not the model."""
 MIN_DEFINED: Final = 0.95
 """Share of the resamples that must tell an effect, or it has no interval."""
 SINGULAR: Final = 1e-9
@@ -38,7 +41,7 @@ class Effect:
     Attributes:
         value, low, high: Estimate and 95 % interval.
         scores, essays: What it rests on: for ``own`` and ``kin`` those of that kind.
-        why: Why something is missing; '' otherwise.
+        why: Why something is missing, or not to be relied on; '' otherwise.
     """
 
     value: float
@@ -66,18 +69,21 @@ def related_scores(scores: pd.DataFrame) -> pd.DataFrame:
     """``valued_scores`` with what judge and generator have to do with each other.
 
     Returns:
-        In addition ``own``: the judge is the generator; ``kin``: not so, but both have the same family;
-        ``family_known``: whether both families are known. A family is what the column says, else what stands
-        before a ``/`` in the model's ID.
+        In addition ``own``: the judge is the generator, by its ID or by its name at the provider, where
+        ``:free`` and other ways to the same weights count for nothing; ``kin``: not so, but both have the
+        same family; ``family_known``: whether both families are known. A family is what the column says, else
+        what stands before a ``/`` in the model's ID.
     """
     frame = valued_scores(scores)
     families = []
-    for stage in ("generation", "evaluation"):
+    for stage in STAGES:
         model = scores[f"{stage}_model"]
         vendor = model.str.split("/").str[0].where(model.str.contains("/", regex=False), "")
         families.append(scores[f"{stage}_family"].where(scores[f"{stage}_family"] != "", vendor))
     known = (families[0] != "") & (families[1] != "")
+    names = [scores[f"{stage}_model_name"].str.replace(_ROUTE, "", regex=True) for stage in STAGES]
     own = scores["generation_model"] == scores["evaluation_model"]
+    own |= (names[0] != "") & (names[0] == names[1])
     kin = known & ~own & (families[0] == families[1])
     return frame.assign(own=own, kin=kin, family_known=known)
 
@@ -186,7 +192,8 @@ class _Fit:
             return Effect(value, *nothing[1:], scores, essays)
         if len(self.resampled) < MIN_DEFINED * self.resamples or essays < 2:
             return Effect(value, *nothing[1:], scores, essays, "no interval: too few essays")
-        return Effect(value, *percentile_interval(self.resampled @ weights), scores, essays)
+        low, high, why = told_interval(*percentile_interval(self.resampled @ weights), essays)
+        return Effect(value, low, high, scores, essays, why)
 
     def _mean_of(self, kind: Kind, judges: Sequence[str]) -> Floats:
         weights: Floats = np.array([float(k == kind and judge in judges) for k, judge in self.names])

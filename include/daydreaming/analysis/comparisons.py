@@ -209,10 +209,25 @@ def _level_row(clusters: pd.DataFrame, noun: str, resamples: int, seed: int) -> 
     elif n_clusters < 2:
         why.append(f"1 {noun}: an interval needs 2")
     elif n_clusters < FEW_CLUSTERS:
-        why.append(f"only {_count(n_clusters, noun)}: the interval is rough, likely too narrow")
+        why.append(rough_interval(n_clusters, noun))
     if left_out:
         why.append(f"{_count(left_out, 'row')} unscored, left out")
     return {**row, "why": "; ".join(why)}
+
+
+def rough_interval(n_clusters: int, noun: str) -> str:
+    """What is to be said of an interval from fewer than ``FEW_CLUSTERS`` clusters."""
+    return f"only {_count(n_clusters, noun)}: the interval is rough, likely too narrow"
+
+
+def told_interval(low: float, high: float, n_essays: int) -> tuple[float, float, str]:
+    """An interval over essays as far as it says something, and why it does not say more.
+
+    Essays that are all alike give one without width, which would pass for certainty: it is left empty.
+    """
+    if low == high:
+        return float("nan"), float("nan"), f"no interval: the {_count(n_essays, 'essay')} are all alike in it"
+    return low, high, rough_interval(n_essays, "essay") if n_essays < FEW_CLUSTERS else ""
 
 
 def _cells(frame: pd.DataFrame, factor: str) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -249,7 +249,8 @@ def _too_few(study: _Study) -> str:
 
 def _price(study: _Study, design: Design) -> tuple[float, float]:
     cost = study.cost_usd(design)
-    return (0.0 if math.isnan(cost) else cost), sum(study.calls(design))
+    # What has no known price is not cheap: it stands behind what has one.
+    return (math.inf if math.isnan(cost) else cost), sum(study.calls(design))
 
 
 def _offer(study: _Study, change: str, design: Design) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, Final
 
+from daydreaming.analysis.comparisons import told_interval
 from daydreaming.analysis.frames import Kind, typed_frame
 from daydreaming.analysis.scales import DECIMALS, score_0_10
 
@@ -115,17 +116,21 @@ def _agreement(pairs: pd.DataFrame) -> dict[str, Any]:
         return {**found, "why": "one essay: no spread, interval or coefficient"}
     sd = float(differences.std())
     half = _t_quantile(len(pairs) - 1) * sd / math.sqrt(len(pairs))
+    low, high, why = told_interval(mean - half, mean + half, len(pairs))
+    limits = (mean - NORMAL_QUANTILE * sd, mean + NORMAL_QUANTILE * sd) if sd else (None, None)
     correlations = icc(pairs.to_numpy("float64"))
     return {
         **found,
-        "ci_low": mean - half,
-        "ci_high": mean + half,
+        "ci_low": low,
+        "ci_high": high,
         "sd_difference": sd,
-        "limit_low": mean - NORMAL_QUANTILE * sd,
-        "limit_high": mean + NORMAL_QUANTILE * sd,
+        "limit_low": limits[0],
+        "limit_high": limits[1],
         "icc_a1": correlations.absolute_1,
         "krippendorff_alpha": krippendorff_alpha(pairs.to_numpy("float64"), "interval"),
-        "why": "; ".join(_missing_coefficients(correlations.why, correlations.absolute_1)),
+        "why": "; ".join(
+            filter(None, [why, *_missing_coefficients(correlations.why, correlations.absolute_1)])
+        ),
     }
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from daydreaming.analysis.bias import Bias, Effect, judge_bias, related_scores
 from daydreaming.analysis.bootstrap import ratio_interval
+from daydreaming.analysis.comparisons import told_interval
 from daydreaming.analysis.frames import Kind, typed_frame
 from daydreaming.analysis.scales import DECIMALS
 
@@ -239,7 +240,7 @@ def _ratio(
     low, high, why = NONE, NONE, "no interval: 1 essay" if resamples else ""
     if resamples and len(by_essay) >= 2:
         part, whole = by_essay["part"].to_numpy(float), by_essay["whole"].to_numpy(float)
-        (low, high), why = ratio_interval(part, whole, resamples, seed), ""
+        low, high, why = told_interval(*ratio_interval(part, whole, resamples, seed), len(by_essay))
     effect = Effect(value, low, high, len(rows), rows["essay"].nunique(), why)
     return _effect_row(statistic, effect)
 

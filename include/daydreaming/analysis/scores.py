@@ -36,11 +36,13 @@ SCORE_KINDS: Final[Mapping[str, Kind]] = {
     "essay_chars": "integer",
     "generation_cost_usd": "number",
     "evaluation_cost_usd": "number",
+    "generation_model_name": "text",
+    "evaluation_model_name": "text",
 }
 """Columns of ``parsed_scores`` in order; the first eight are those that the Dagster original publishes.
 
-The last five may be empty: who made the two models, how long the essay is, what the two calls cost. What a
-generation costs stands in each of its rows.
+The last seven may be empty: who made the two models, how long the essay is, what the two calls cost, and the
+names of the models at their providers. What a generation costs stands in each of its rows.
 """
 
 REQUIRED_COLUMNS: Final = (

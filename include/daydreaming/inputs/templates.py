@@ -91,7 +91,9 @@ def load_templates(
         text = read_text(root / file, f"{file} ({label}, row {table.numbers[template_id]})", problems)
         if text is None:
             continue
-        loaded.trials.append(TrialJob(file, text, variables))
+        # A judge has to be shown the essay. A generator without concepts is a control condition.
+        required = "response" if stage == "evaluation" else ""
+        loaded.trials.append(TrialJob(file, text, variables, required))
         if template_id in selected:
             loaded.selected.append(_template(table.rows[template_id], text))
     return loaded

@@ -64,6 +64,8 @@ def _score_rows(
             "essay_chars": essay_chars.get(cell.generation_task_id),
             "generation_cost_usd": generation["cost_usd"] if generation else None,
             "evaluation_cost_usd": row.get("cost_usd"),
+            "generation_model_name": generator.cell.model_name if generator else "",
+            "evaluation_model_name": cell.model_name,
         }
 
 

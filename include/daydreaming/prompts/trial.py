@@ -42,11 +42,13 @@ class TrialJob:
     Attributes:
         name: How problems name it: the file.
         variables: JSON values; their names are the only ones that the template may use.
+        required: The one that it has to use; '' where it need not use any.
     """
 
     name: str
     text: str
     variables: Mapping[str, Any]
+    required: str = ""
 
 
 def trial_render(jobs: Sequence[TrialJob]) -> list[str]:
@@ -70,7 +72,7 @@ def trial_render(jobs: Sequence[TrialJob]) -> list[str]:
 def _run_until_stuck(jobs: Sequence[TrialJob]) -> list[str]:
     """Results ('' where all is well) of as many jobs as one subprocess lives through, the culprit's last."""
     with tempfile.TemporaryFile() as source, tempfile.TemporaryFile() as errors:
-        source.write(json.dumps([[job.text, job.variables] for job in jobs]).encode("ascii"))
+        source.write(json.dumps([[job.text, job.variables, job.required] for job in jobs]).encode("ascii"))
         source.seek(0)
         child = subprocess.Popen(  # noqa: S603 (a fixed command)
             COMMAND,
@@ -136,12 +138,12 @@ def _lines(child: subprocess.Popen[bytes]) -> Iterator[str]:
             yield line.decode("ascii")
 
 
-def check_template(text: str, variables: Mapping[str, Any]) -> str:
+def check_template(text: str, variables: Mapping[str, Any], required: str = "") -> str:
     """Compile and render one template in this process; '' where all is well, else what is wrong."""
     from daydreaming.prompts.render import TEMPLATE_FAULTS, one_line, render
 
     try:
-        problem = _foreign_names(text, sorted(variables)) or ""
+        problem = _foreign_names(text, sorted(variables), required) or ""
         if not problem and len(render(text, variables).encode("utf-8", "replace")) > OUTPUT_LIMIT_BYTES:
             problem = f"makes a prompt of more than {OUTPUT_LIMIT_BYTES:,} bytes. Look for a loop."
     except InputError as error:
@@ -151,7 +153,7 @@ def check_template(text: str, variables: Mapping[str, Any]) -> str:
     return problem
 
 
-def _foreign_names(text: str, known: Sequence[str]) -> str | None:
+def _foreign_names(text: str, known: Sequence[str], required: str) -> str | None:
     from jinja2 import meta
 
     from daydreaming.prompts.render import ENVIRONMENT, compile_template, one_line
@@ -162,7 +164,10 @@ def _foreign_names(text: str, known: Sequence[str]) -> str | None:
         return (
             "includes, imports or extends another template, which is not offered. Write it out in this file."
         )
-    foreign = sorted(meta.find_undeclared_variables(tree) - set(known))
+    used = meta.find_undeclared_variables(tree)
+    foreign = sorted(used - set(known))
+    if not foreign and required and required not in used:
+        return f"never shows {{{{ {required} }}}}: every prompt would be the same. Write it where it belongs."
     if not foreign:
         return None
     hints = [h for name in foreign[:_MOST_GUESSED] for h in get_close_matches(name, known, 1)]
@@ -182,8 +187,8 @@ def main() -> None:
 
     sys.stdout.write("ready\n")
     sys.stdout.flush()
-    for text, variables in jobs:
-        sys.stdout.write(json.dumps(check_template(text, variables)) + "\n")
+    for text, variables, required in jobs:
+        sys.stdout.write(json.dumps(check_template(text, variables, required)) + "\n")
         sys.stdout.flush()
 
 

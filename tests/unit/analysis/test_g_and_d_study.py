@@ -233,6 +233,15 @@ def test_prices_that_nobody_knows_are_empty_unless_nothing_is_bought_for_them():
     assert rows_of(table, "generation template", "more combinations")["added_cost_usd"].isna().all()
 
 
+def test_what_has_no_price_is_not_advised_before_what_has_one():
+    note = rows_of(
+        d_study(simulated(combos=6, templates=2, judges=3, rubrics=3, costs=(None, 0.01)), target_se=0.12),
+        "generation template",
+        "conclusion",
+    )["note"].item()
+    assert re.search(r"add \d+ judges \(\$[\d.]+\), not \d+ combinations? \(\d+ calls\)\.$", note), note
+
+
 def test_the_conclusion_names_the_cheapest_way_and_the_next():
     scores = simulated(combos=6, templates=2, judges=3, rubrics=3, costs=(0.05, 0.01))
     table = d_study(scores, target_se=0.12)

@@ -217,11 +217,46 @@ def test_ends_of_the_scale_are_those_of_the_rubric(row):
 def test_only_answers_can_fail_to_be_parsed(row):
     rows = [row(5, combo="a"), row(None, combo="b"), row(None, combo="c", evaluation_response_path="")]
     failures = statistic(judge_audit(parsed_scores(rows), resamples=20), "j1", "parse_failures")
-    assert failures[["value", "n", "left_out", "why"]].tolist() == [0.5, 2, 1, ""]
+    rough = "only 2 essays: the interval is rough, likely too narrow"
+    assert failures[["value", "n", "left_out", "why"]].tolist() == [0.5, 2, 1, rough]
     anywhere = parsed_scores({**r, "evaluation_response_path": ""} for r in rows)
     failures = statistic(judge_audit(anywhere, resamples=20), "j1", "parse_failures")
     assert failures["value"] == pytest.approx(2 / 3)
-    assert failures["why"] == "no paths of answers: every unscored row counts"
+    assert failures["why"].endswith("; no paths of answers: every unscored row counts")
+
+
+def test_an_interval_without_width_is_left_empty_and_one_of_few_essays_is_called_rough(row):
+    def audit(combos):
+        rows = [
+            row(4 + combo % 3 + (judge == "j2") * (combo % 2), combo=f"c{combo}", judge=judge)
+            for combo in range(combos)
+            for judge in ("j1", "j2")
+        ]
+        return judge_audit(parsed_scores(rows), resamples=100)
+
+    alike = statistic(audit(12), "j1", "parse_failures")
+    assert (alike["value"], alike["why"]) == (0, "no interval: the 12 essays are all alike in it")
+    assert math.isnan(alike["ci_low"])
+    assert statistic(audit(12), "j1", "leniency")["why"] == ""
+    few = statistic(audit(6), "j1", "leniency")
+    assert few["ci_low"] < few["value"] < few["ci_high"]
+    assert few["why"] == "only 6 essays: the interval is rough, likely too narrow"
+
+
+@pytest.mark.parametrize("judges_name", ["acme/one", "acme/one:free"])
+def test_a_judge_that_is_the_generator_under_another_id_is_found_by_the_models_name(row, judges_name):
+    names = {"w": "acme/one", "x": "bolt/two", "j": judges_name, "k": "core/three", "l": "dune/four:8b"}
+    rows = [
+        row(5 + (combo % 4) / 2 + OWN * (writer == "w" and judge == "j"), combo=f"c{combo}", model=writer,
+            judge=judge, generation_model_name=names[writer], evaluation_model_name=names[judge])
+        for combo in range(20) for writer in "wx" for judge in "jkl"
+    ]  # fmt: skip
+    scores = parsed_scores(rows)
+    found = statistic(judge_audit(scores, resamples=50), "j", "self_preference")
+    assert found["value"] == pytest.approx(OWN)
+    ranking = adjusted_ranking(scores).set_index("level")
+    assert ranking.loc["w", "adjusted_mean"] == pytest.approx(ranking.loc["x", "adjusted_mean"])
+    assert ranking.loc["w", "mean"] > ranking.loc["x", "mean"]
 
 
 def test_the_table_depends_on_the_seed_alone(row):

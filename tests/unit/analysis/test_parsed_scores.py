@@ -18,7 +18,8 @@ def test_columns_of_the_original_come_first_then_ours(row):
         "combo_id generation_template generation_model evaluation_template evaluation_model score error "
         "evaluation_response_path evaluation_task_id generation_task_id generation_replicate "
         "evaluation_replicate parser score_min score_max generation_response_path description_level k_max "
-        "generation_family evaluation_family essay_chars generation_cost_usd evaluation_cost_usd"
+        "generation_family evaluation_family essay_chars generation_cost_usd evaluation_cost_usd "
+        "generation_model_name evaluation_model_name"
     )
 
 

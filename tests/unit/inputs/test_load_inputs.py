@@ -145,6 +145,7 @@ def test_models_are_active_without_the_active_column(root):
             "concepts",
             r"rigor.txt.*: uses concepts, which it will not get; it gets response",
         ),
+        (RIGOR, "{{ response }}", "{# {{ response }} #}", r"rigor.txt.*: never shows {{ response }}"),
     ],
 )
 def test_each_problem_names_file_row_and_remedy(root, edit, name, old, new, message):
