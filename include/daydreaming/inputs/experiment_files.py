@@ -18,6 +18,8 @@ _MAX_CHARS = 300_000
 #: So many lists and mappings in brackets need no names of parameters; each inside another costs more.
 _MAX_BRACKETS = 200
 _LONGEST_NUMBER = 100
+#: What everyone reads alike. YAML takes 010 for 8 and 1:30 for 90, Python takes 1_0 for 10.
+PLAIN_NUMBER = re.compile(r"[-+]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
 _NUMBER_TAGS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
 _MERGE_TAG = "tag:yaml.org,2002:merge"
 #: What PyYAML raises, beside its own errors, where a tag such as ``!!int`` stands before what it cannot be.
@@ -27,7 +29,8 @@ _TAG_FAULTS = (ArithmeticError, AttributeError, LookupError, RecursionError, Typ
 class _UniqueKeyLoader(yaml.SafeLoader):
     """YAML where a key that is written twice is an error; YAML's own rule keeps the last in silence.
 
-    What can make much out of little is not offered: merge keys, and numbers of any length.
+    What can make much out of little is not offered: merge keys, and numbers of any length. Nor are numbers
+    that are other ones than they look.
     """
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
@@ -49,6 +52,12 @@ def _refusal(problem: str, node: yaml.Node) -> yaml.constructor.ConstructorError
 def _read_number(loader: _UniqueKeyLoader, node: yaml.ScalarNode) -> Any:
     if len(node.value) > _LONGEST_NUMBER:
         raise _refusal(f"a number of more than {_LONGEST_NUMBER} characters", node)
+    if not PLAIN_NUMBER.fullmatch(node.value):
+        raise _refusal(
+            f"{show(node.value)} is no plain number; write digits, without '_', ':' or a zero before them, "
+            "or put a text in quotes",
+            node,
+        )
     return yaml.SafeLoader.yaml_constructors[node.tag](loader, node)
 
 

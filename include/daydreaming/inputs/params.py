@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from daydreaming.errors import InputError
-from daydreaming.inputs.experiment_files import experiment_names, load_yaml, read_experiment
+from daydreaming.inputs.experiment_files import PLAIN_NUMBER, experiment_names, load_yaml, read_experiment
 from daydreaming.inputs.records import DescriptionLevel
 from daydreaming.inputs.wording import MOST_TOLD, did_you_mean, listed, reason, show
 
@@ -247,7 +247,7 @@ def _typed(name: str, text: str) -> Any:
         return None
     if text.lower() in ("true", "false"):
         return text.lower() == "true"
-    for kind in (int, float):
+    for kind in (int, float) if PLAIN_NUMBER.fullmatch(text) else ():
         try:
             return kind(text)
         except ValueError:

@@ -81,7 +81,7 @@ class Scale:
 
 LEGACY_SCALE = Scale(0.0, LEGACY_MAXIMUM)
 #: Raise a parser's number whenever it reads any answer otherwise than before: scores name it.
-PARSER_VERSIONS: Mapping[str, int] = {"in_last_line": 1, "complex": 1, "strict": 1}
+PARSER_VERSIONS: Mapping[str, int] = {"in_last_line": 2, "complex": 2, "strict": 1}
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,7 @@ class _Value:
     verdict: Verdict
     end: int
     is_fraction: bool
+    is_in_words: bool = False  # as of `_WORDY_DENOMINATOR`, outside round brackets
 
 
 _CHARACTERS = str.maketrans(
@@ -75,11 +76,16 @@ _LABELLED = re.compile(
 )
 _HEADER = re.compile(rf"{_LABEL}[^\w.,;!?]{{0,12}}$")
 _VALUE_BULLET = re.compile(r"(?:[-–•>+] ){0,2}")
-# "Maximum score: 10" tells about the scale, "previous score: 5" about another essay.
+# "Maximum score: 10" tells about the scale, "previous score: 5" about another essay. "Max." is short for it
+# only where nothing stands before: "500 words at max. Score: 7" is two sentences.
 _OTHER_SCORE = re.compile(
-    r"(?<!\w)(?:max(?:imum)?|min(?:imum)?|highest|lowest|possible|perfect|passing|previous|prior)[ -]$",
+    r"(?:(?<!\w)(?:max(?:imum)?|min(?:imum)?|highest|lowest|possible|perfect|passing|previous|prior)"
+    r"|(?:^|[^\w\s]) ?(?:the )?(?:max|min)\.)"
+    r"(?: (?:possible|achievable|attainable|obtainable|available|allowed|passing"
+    r"|total|overall|final|combined|weighted|evaluation|essay)){0,2}[ -]$",
     re.IGNORECASE,
 )
+_LOOK_BACK = 50  # characters, more than `_OTHER_SCORE` can take
 
 _PLAIN = re.compile(rf"{_OPEN}(?P<number>-?{_NUMBER}){_CLOSE}")
 _SUB_SCORES = re.compile(rf"{_OPEN}([0-9])(?P<gap>, ?| |)([0-9])(?P=gap)([0-9])(?!\.?[0-9]){_CLOSE}")
@@ -87,8 +93,33 @@ _POINTS = re.compile(r" ?(?:points?|pts?|stars?|marks?)(?!\w)", re.IGNORECASE)
 _DENOMINATOR = re.compile(
     rf" ?\(?(?:/|(?:out )?of(?= )) ?{_OPEN}(?P<number>{_NUMBER}){_CLOSE}", re.IGNORECASE
 )
+_MOST = r"(?:(?:(?:a|the) )?(?:(?:total|possible|max(?:imum)?\.?|score) ){1,3}(?:of )?)?"
+_THINGS = (
+    r" (?:(?!(?:as|is|was|has|its|this|plus|points|pts|stars|marks)(?!\w))[^\W\d_]{2,40}s|criteria)(?!\w)"
+)
+# What `_DENOMINATOR` does not take: 4 [out of 5], 4, out of 5, 4 out of a possible 5. Not 7, out of 20 texts.
+_WORDY_DENOMINATOR = re.compile(
+    r"(?:(?: ?[(\[] ?| ?)(?:/ ?|(?<!\w)(?:out )?of )|(?P<aside>, ?| ?[-–—]{1,2} ?)out of )"
+    rf"{_MOST}{_OPEN}(?P<number>{_NUMBER})(?!\.?[0-9]){_CLOSE}(?(aside)(?!{_THINGS}))",
+    re.IGNORECASE,
+)
 _SCALE_AFTER = re.compile(
     r" ?\(?(?:on|in) (?:a|the) (?:scale (?:of|from) )?(?:[0-9]{1,4} ?(?:-|–|to) ?)?(?P<top>[0-9]{1,4})",
+    re.IGNORECASE,
+)
+_RANGE = r" ?(?:-|–|to) ?"
+_REMARK_ENDS = r"(?= ?(?:[)\],;.!]|$))"
+# A remark that begins with the scale: 4 (max 5), 4, max. 5, 4 (scale: 1-5), 3 (5-point scale). A bare range
+# is one only from 0 or 1 on: in 7 (6-8) it says how sure the judge is.
+_SCALE_REMARK = re.compile(
+    r"(?: ?[(\[] ?|, ?| ?[-–—]{1,2} ?| )(?:(?:on|in|with|where) )?(?:(?:a|the) )?(?:"
+    r"max(?:imum)?\.?(?: (?:possible|total|score|points|is|of)){0,3}(?: ?[:=])? ?(?P<most>[0-9]{1,4})"
+    rf"(?:\.0)?(?: ?(?:points?|pts?|stars?|marks?))?{_REMARK_ENDS}|"
+    rf"(?P<most_first>[0-9]{{1,4}})(?: points?)? (?:is (?:the )?)?max(?:imum)?{_REMARK_ENDS}|"
+    rf"scale(?: of| from| is)?(?: ?[:=])? ?(?:[0-9]{{1,4}}{_RANGE})?(?P<top>[0-9]{{1,4}})|"
+    rf"(?:[0-9]{{1,4}}{_RANGE})?(?P<top_first>[0-9]{{1,4}})(?:[- ]points?)? scale(?!\w)|"
+    rf"(?P<best>[0-9]{{1,4}}) (?:is|being) (?:the )?(?:best|highest){_REMARK_ENDS}|"
+    rf"(?:range:? |from )?[01]{_RANGE}(?P<bare_top>[0-9]{{1,4}})(?:\.0)?(?= ?[)\],;.]))",
     re.IGNORECASE,
 )
 _REMARK = re.compile(r" ?\([^()]{0,400}\)")
@@ -96,6 +127,11 @@ _REMARK = re.compile(r" ?\([^()]{0,400}\)")
 _CONTINUES = re.compile(
     r"\w|\.?[^\w\s]?\d| ?[%‰٪+=×]| ?(?:[^\w\s.!?()\[\]]{1,3}|to|or|and)? ?[-+~]?\.?\d", re.IGNORECASE
 )
+_QUALIFIER_MOST = re.compile(
+    rf"(?:out of|/|max\w{{0,5}}\.?(?: of| is| ?[:=])?) ?{_MOST}([0-9]{{1,4}})", re.IGNORECASE
+)
+_QUALIFIER_SCALE = re.compile(rf"[0-9]{_RANGE}([0-9]{{1,4}})|([0-9]{{1,4}})[- ]points? scale")
+_MORE_WORDS = re.compile(r" [^\W\d_]{2}")
 _CLEAN_END = re.compile(r" ?[^\w]{0,12}$")
 _PUNCTUATION = re.compile(r" ?[^\w\s]")
 _WORD = re.compile(r"(?<!\w)(?!(?:to|or|and)(?!\w))[^\W\d_]{2}", re.IGNORECASE)
@@ -167,7 +203,7 @@ def _read_value(line: str, start: int, qualifier: str | None, *, sub_scores: boo
     """Read the number at ``start`` with all that belongs to it; None where there is no number."""
     triple = _SUB_SCORES.match(line, start) if sub_scores else None
     plain = _PLAIN.match(line, start)
-    if triple and not _DENOMINATOR.match(line, triple.end()):
+    if triple and not _is_one_number(line, triple.end()):
         end = _end_of_value(line, triple.end())
         mean = sum(int(digit) for digit in triple.group(1, 3, 4)) / 3
         verdict = _unless_it_continues(line, end, mean)
@@ -175,18 +211,40 @@ def _read_value(line: str, start: int, qualifier: str | None, *, sub_scores: boo
     if not plain:
         return None
     points = _POINTS.match(line, plain.end())
-    fraction = _DENOMINATOR.match(line, points.end() if points else plain.end())
+    after = points.end() if points else plain.end()
+    usual = _DENOMINATOR.match(line, after)
+    fraction = usual or _WORDY_DENOMINATOR.match(line, after)
     end = _end_of_value(line, fraction.end() if fraction else plain.end())
     number = float(plain["number"])
     if fraction:
         verdict = _rescaled(number, float(fraction["number"]))
+        if _is_unclear(line, fraction):
+            verdict = Verdict(None, f"whether it is a fraction of {fraction['number']} is not clear")
     else:
-        scale_after = _SCALE_AFTER.match(line, plain.end())
-        verdict = _qualified(number, qualifier or "", scale_after["top"] if scale_after else None)
+        named = _SCALE_AFTER.match(line, plain.end()), _SCALE_REMARK.match(line, after)
+        verdict = _qualified(number, qualifier or "", *named)
     if verdict.points is not None:
         verdict = _unless_it_continues(line, end, verdict.points)
     span = plain.start("number"), fraction.end("number") if fraction else plain.end("number")
-    return _value(verdict, span, end, is_fraction=fraction is not None)
+    value = _value(verdict, span, end, is_fraction=fraction is not None)
+    return replace(value, is_in_words=bool(fraction and not usual and not _REMARK.match(line, after)))
+
+
+def _is_one_number(line: str, end: int) -> bool:
+    """Whether three digits up to ``end`` are the numerator of a fraction."""
+    wordy = _WORDY_DENOMINATOR.match(line, end)
+    of_other = wordy is not None and float(wordy["number"]) != LEGACY_MAXIMUM
+    return of_other or _DENOMINATOR.match(line, end) is not None
+
+
+def _is_unclear(line: str, fraction: re.Match[str]) -> bool:
+    """Whether it may be no fraction at all: ``7, out of 20 it read``."""
+    return (
+        bool(fraction.groupdict().get("aside"))
+        and float(fraction["number"]) != LEGACY_MAXIMUM
+        and not _POINTS.match(line, fraction.end())
+        and _MORE_WORDS.match(line, fraction.end()) is not None
+    )
 
 
 def _value(verdict: Verdict, span: tuple[int, int], end: int, *, is_fraction: bool) -> _Value:
@@ -212,13 +270,23 @@ def _rescaled(number: float, denominator: float) -> Verdict:
     return Verdict(number * LEGACY_MAXIMUM / denominator)
 
 
-def _qualified(number: float, qualifier: str, top: str | None) -> Verdict:
-    """A plain number whose scale is named before or after: ``Score (out of 5): 4``, ``4 on a 1-5 scale``."""
-    out_of = re.search(r"(?:out of|/|max\w{0,5}) ?([0-9]{1,4})", qualifier, re.IGNORECASE)
-    if out_of:
-        return _rescaled(number, float(out_of[1]))
-    scale = re.search(r"[0-9] ?(?:-|–|to) ?([0-9]{1,4})", qualifier)
-    named = scale[1] if scale else top
+def _qualified(
+    number: float, qualifier: str, after: re.Match[str] | None, remark: re.Match[str] | None
+) -> Verdict:
+    """A plain number whose scale is named before or after: ``Score (out of 5): 4``, ``4 on a 1-5 scale``.
+
+    Args:
+        number: As written.
+        qualifier: What stands in brackets in the label.
+        after: Of `_SCALE_AFTER`.
+        remark: Of `_SCALE_REMARK`.
+    """
+    out_of = _QUALIFIER_MOST.search(qualifier)
+    most = out_of[1] if out_of else remark and (remark["most"] or remark["most_first"])
+    if most and float(most) != LEGACY_MAXIMUM:
+        return _rescaled(number, float(most))
+    scale = _QUALIFIER_SCALE.search(qualifier) or after or remark
+    named = next(filter(None, scale.groups()), None) if scale and not out_of else None
     if named and float(named) != LEGACY_MAXIMUM:
         return Verdict(None, f"it is on a scale up to {named}, and this parser reads 0-10")
     return Verdict(number)
@@ -226,6 +294,9 @@ def _qualified(number: float, qualifier: str, top: str | None) -> Verdict:
 
 def _stands_alone(line: str, value: _Value) -> bool:
     """Whether the line says the value and no more; a fraction may have a remark after punctuation."""
+    if value.is_in_words:
+        # An essay that says it so is shown to judges as it is: prompts/verdict_lines.py.
+        return False
     if value.verdict.points is None:
         return _WORD.search(line, value.end) is None
     if _CLEAN_END.match(line, value.end):
@@ -240,4 +311,4 @@ def _is_bare_label(line: str, match: re.Match[str]) -> bool:
 
 def _is_other_score(line: str, match: re.Match[str]) -> bool:
     start = match.start("label")
-    return _OTHER_SCORE.search(line, max(0, start - 20), start) is not None
+    return _OTHER_SCORE.search(line, max(0, start - _LOOK_BACK), start) is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import math
 import re
 from pathlib import Path
@@ -27,8 +28,12 @@ MISSING_SPELLINGS: Final = frozenset({"", "na", "n/a", "nan", "none", "null"})
 """What other tools write for a missing number, in lower case."""
 
 _COUNTED = ("generation_replicate", "evaluation_replicate", "k_max", "essay_chars")
+_COMPARED_COLUMNS = (*FACTOR_COLUMNS, "generation_task_id", "evaluation_task_id")
+"""Spaces around what they hold make no other judge of a judge."""
 _SEPARATOR = "|"
 """Joins factors to IDs where the table has none; the IDs are only compared."""
+_SEPARATORS = {";": "semicolons", "\t": "tabs"}
+_TABLE_WANTED = "Give a table with the columns of parsed_scores.csv."
 
 
 def read_scores(path: Path) -> pd.DataFrame:
@@ -86,32 +91,53 @@ def write_tables(folder: Path, tables: Mapping[str, pd.DataFrame]) -> list[Path]
 
 
 def _read_csv(path: Path) -> pd.DataFrame:
+    """All cells as text, indexed by the line of the file in which their row begins."""
     import pandas as pd
 
-    try:
-        # The header is read as a row: pandas would rename a column that is there twice.
-        rows = pd.read_csv(
-            path, header=None, dtype="str", keep_default_na=False, na_values=[], encoding="utf-8-sig"
-        )
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror or error}. Name a CSV file of scores.") from error
-    except ValueError as error:  # every parser error of pandas, and what is not UTF-8
+    records = _read_records(path)
+    if not records:
+        raise InputError(f"{path}: cannot be read as CSV: it is empty. {_TABLE_WANTED}")
+    header = [name.strip() for name in records[0][1]]
+    if len(header) == 1 and (other := re.search("[;\t]", header[0])):
         raise InputError(
-            f"{path}: cannot be read as CSV in UTF-8{_where(error)}. Give a table with the columns of "
-            "parsed_scores.csv."
-        ) from error
-    frame = rows.iloc[1:].fillna("").reset_index(drop=True)
-    frame.columns = pd.Index([str(name).strip() for name in rows.iloc[0].fillna("")])
+            f"{path}: its cells are separated by {_SEPARATORS[other[0]]}, not by commas. "
+            "Save it as CSV with commas, and with decimal points."
+        )
+    odd = [(line, cells) for line, cells in records[1:] if len(cells) != len(header)]
+    if odd:
+        line, cells = odd[0]
+        raise InputError(
+            f"{path}, row {line}: has {len(cells)} cells, the header has {len(header)}{_more(len(odd))}. "
+            "Correct the commas; put a text with commas in double quotes."
+        )
+    lines = pd.Index([line for line, _ in records[1:]], dtype="int64")
+    frame = pd.DataFrame([cells for _, cells in records[1:]], index=lines, columns=header, dtype="str")
+    for column in _COMPARED_COLUMNS:
+        if header.count(column) == 1:
+            frame[column] = frame[column].str.strip()
     return frame
 
 
-def _where(error: ValueError) -> str:
-    """Of a line that is longer than the first, as pandas says it in its own words."""
-    found = re.search(r"Expected (\d+) fields in line (\d+), saw (\d+)", str(error))
-    if not found:
-        return ""
-    wanted, line, got = found.groups()
-    return f": line {line} has {got} cells, and the first has {wanted}"
+def _read_records(path: Path) -> list[tuple[int, list[str]]]:
+    """Rows with the line that each begins in; blank lines are no rows."""
+    records: list[tuple[int, list[str]]] = []
+    line = 1
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file, strict=True)
+            for cells in reader:
+                if len(cells) > 1 or any(cell.strip() for cell in cells):
+                    records.append((line, cells))
+                line = reader.line_num + 1
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror or error}. Name a CSV file of scores.") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: cannot be read as CSV in UTF-8. {_TABLE_WANTED}") from error
+    except csv.Error as error:
+        raise InputError(
+            f"{path}, row {line}: cannot be read as CSV ({error}). Correct the quotes."
+        ) from error
+    return records
 
 
 def _require_columns(path: Path, raw: pd.DataFrame) -> None:
@@ -214,9 +240,12 @@ def _refuse(path: Path, column: pd.Series[Any], wrong: pd.Series[Any], what: str
     if not wrong.any():
         return
     first = int(wrong.to_numpy().argmax())
-    others = int(wrong.sum()) - 1
-    more = f" (as in {others} more rows)" if others else ""
     value = column.tolist()[first]
     got = repr(value) if isinstance(value, str) else "(empty)" if math.isnan(value) else f"{value:g}"
-    # Rows are counted as the file's lines are: the header is row 1.
-    raise InputError(f"{path}, row {first + 2}: {column.name} {got} {what}{more}. {remedy}")
+    told = f"{column.name} {got} {what}{_more(int(wrong.sum()))}"
+    raise InputError(f"{path}, row {column.index[first]}: {told}. {remedy}")
+
+
+def _more(rows: int) -> str:
+    """How many rows have what is told of one."""
+    return f" (as in {rows - 1} more rows)" if rows > 1 else ""

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from daydreaming.errors import InputError
+from daydreaming.inputs.experiment_files import PLAIN_NUMBER
 from daydreaming.inputs.records import Template
 from daydreaming.pipeline.experiments import choose_experiments
 from daydreaming.pipeline.frozen import frozen_inputs
@@ -198,10 +199,7 @@ def read_score(text: str, rubric: Rubric) -> float:
     Raises:
         InputError: It is no number on the rubric's scale.
     """
-    try:
-        score = float(text)
-    except ValueError:
-        score = math.nan
+    score = float(text) if PLAIN_NUMBER.fullmatch(text.strip()) else math.nan
     if not rubric.score_min <= score <= rubric.score_max:
         got = repr(text.strip()[:40]) if text.strip() else "nothing"
         raise InputError(

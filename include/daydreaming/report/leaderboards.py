@@ -62,6 +62,15 @@ def ranked_levels(source: Source, factor: str) -> list[Mapping[str, Any]]:
     return sorted(rows, key=lambda row: (row["mean"] is None, -(row["mean"] or 0.0), row["level"]))
 
 
+def places(levels: Sequence[Mapping[str, Any]]) -> list[int | None]:
+    """Places of levels that stand best first, from 1; equal means share one, as in ``missing_cells``."""
+    found: list[int | None] = []
+    for number, row in enumerate(levels, start=1):
+        is_equal = number > 1 and row["mean"] == levels[number - 2]["mean"]
+        found.append(None if row["mean"] is None else found[-1] if is_equal else number)
+    return found
+
+
 def _board(source: Source, factor: str, levels: Sequence[Mapping[str, Any]]) -> Iterator[Block]:
     yield Heading(FACTORS[factor])
     shown, left = _ends(levels)
@@ -112,8 +121,8 @@ def _levels_table(source: Source, factor: str, levels: Sequence[Mapping[str, Any
     numbers = ("mean (95 % interval)", "scores", noun, "unscored")
     columns = [Column("", "number"), *names, *(Column(n, "number") for n in numbers), Column("note", "note")]
     rows = []
-    for place, row in enumerate(levels, start=1):
-        cells = [str(place) if row["mean"] is not None else MISSING, row["level"]]
+    for place, row in zip(places(levels), levels, strict=True):
+        cells = [str(place or MISSING), row["level"]]
         cells += [source.design.combination(row["level"])] if is_combination else []
         counts = (row["n_scores"], row["n_clusters"], row["left_out"])
         rows.append([*cells, with_interval(row, "mean"), *(f"{n:,}" for n in counts), row["why"]])

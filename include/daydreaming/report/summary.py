@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from daydreaming.charts.labels import fixed
@@ -13,6 +13,8 @@ from daydreaming.report.source import Source
 
 #: Below the first alpha is too weak to build on; from the second it counts as reliable.
 WEAK_ALPHA, RELIABLE_ALPHA = 0.67, 0.8
+#: Levels that share the first place; more are counted.
+_EQUALS_NAMED = 4
 _LEADERS = {
     "generation_template": "Best generation template",
     "generation_model": "Best generator",
@@ -63,8 +65,18 @@ def _leaders(source: Source) -> Iterator[tuple[str, str]]:
         if len(levels) > 1:
             name = source.design.combination if factor == "combo_id" else str
             first, second = levels[0], levels[1]
+            equal = [name(row["level"]) for row in levels if row["mean"] == first["mean"]]
+            if len(equal) > 1:
+                yield title, f"equal first: {_some(equal)}, {fixed(first['mean'])} each"
+                continue
             told = f"{name(first['level'])}, {with_interval(first, 'mean')}"
             yield title, told + _lead(source, factor, first, second, name(second["level"]))
+
+
+def _some(names: Sequence[str]) -> str:
+    """The first of many names, and how many more there are."""
+    more = len(names) - _EQUALS_NAMED
+    return "; ".join([*names[:_EQUALS_NAMED], *([f"{more:,} more"] if more > 0 else [])])
 
 
 def _lead(

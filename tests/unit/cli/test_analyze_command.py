@@ -110,6 +110,20 @@ def test_a_missing_score_is_unscored(text):
     assert read_scores(write(f"c,g,m,r,j,{text}"))["score"].isna().all()
 
 
+def test_spaces_around_factors_and_ids_make_no_others_of_them():
+    header = f"{HEADER},generation_task_id"
+    scores = read_scores(write("c,g,m,r,j,5,x", " c ,g,m ,s,j ,7 ,x ", header=header))
+    assert scores["evaluation_model"].tolist() == ["j", "j"]
+    assert scores["generation_task_id"].tolist() == ["x", "x"]
+    assert scores["combo_id"].tolist() == ["c", "c"]
+
+
+def test_blank_lines_and_line_breaks_in_quotes_are_read():
+    scores = read_scores(write("", '"c\n1",g,m,r,j,7', " ", 'c2,"g, ""new""",m,r,j,5', ""))
+    assert scores["combo_id"].tolist() == ["c\n1", "c2"]
+    assert scores["generation_template"].tolist() == ["g", 'g, "new"']
+
+
 @pytest.mark.parametrize("name", ["with_bom.csv", "crlf.csv"])
 def test_files_of_spreadsheets_are_read(name):
     text = "\n".join([HEADER, *ROWS]) + "\n"
@@ -145,7 +159,26 @@ SCALED = f"{HEADER},score_min,score_max"
         (f"{HEADER},generation_task_id", ["c,g,m,r,j,5,x", "d,g,m,r,j,5,x"], "generation_task_id 'x'"),
         (f"{HEADER},generation_task_id", ["c,g,m,r,j,5,x", "d,g,m,r,k,5,x"], "stands for another"),
         (f"{HEADER},evaluation_task_id", ["c,g,m,r,j,5,x", "d,g,m,r,j,5,x"], "evaluation_task_id 'x' is in"),
-        (HEADER, ["c,g,m,r,j,5,6,7"], "cannot be read as CSV"),
+        (HEADER, ["c,g,m,r,j,5,6,7"], "scores.csv, row 2: has 8 cells, the header has 6. Correct the commas"),
+        (
+            HEADER,
+            ["c,g,m,r,j,5", "c,g,m,r,k", "c,g,m,r,l"],
+            "row 3: has 5 cells, the header has 6 (as in 1 mo",
+        ),
+        (HEADER, ["c,g,m,r,j,7,5"], "row 2: has 7 cells"),
+        (HEADER, ["c,g,m,r,j,5", "c,g,m,r,j ,3"], "row 3: generation_task_id 'c|g|m|1' has this rubric and"),
+        (HEADER, ["c,g,m,r,  ,5"], "row 2: evaluation_model '' is empty"),
+        (HEADER.replace(",", ";"), ["c;g;m;r;j;7,5"], "scores.csv: its cells are separated by semicolons"),
+        (HEADER.replace(",", "\t"), ["c\tg\tm\tr\tj\t7"], "scores.csv: its cells are separated by tabs"),
+        (HEADER, ["", " ", "c,g,m,r,j,x"], "row 4: score 'x' is not a number"),
+        (HEADER, ['"c\n1",g,m,r,j,7', "c2,g,m,r,j,x"], "row 4: score 'x' is not a number"),
+        (HEADER, ['"c\n1",g,m,r,j,7,8'], "row 2: has 7 cells"),
+        (
+            HEADER,
+            ["c,g,m,r,j,7", '"c2,g,m,r,j,8', "c3,g,m,r,j,8"],
+            "row 3: cannot be read as CSV (unexpected",
+        ),
+        (HEADER, ["", "c,g,m,r,j,5", "", "c,g,m,r,j,6"], "row 5: generation_task_id 'c|g|m|1' has this"),
     ],
 )
 def test_what_cannot_be_analysed_is_one_line(daydreaming, header, rows, text):

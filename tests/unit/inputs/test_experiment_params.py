@@ -135,6 +135,40 @@ def test_set_options_are_typed_by_their_parameter(option, expected):
     assert parse_set_options([option]) == expected
 
 
+#: Numbers that YAML or Python take for others than people do, or that only they take for numbers.
+ODD_NUMBERS = ["010", "1_0", "1:30", "0x1", "0b1", "-010", "1_0.5", "1:30.5", "07.5", "1__0"]
+
+
+@pytest.mark.parametrize("text", ODD_NUMBERS)
+def test_a_number_of_a_file_that_looks_like_another_is_refused(root, text):
+    (root / "experiments/demo.yaml").write_text(f"k_max: 2\ngeneration_temperature: {text}\n")
+    (problem,) = problems_of(resolve_params, {"experiment": "demo"}, root / "experiments")
+    assert problem.startswith(f"experiments/demo.yaml, line 2: not valid YAML: '{text}' is no plain number")
+
+
+@pytest.mark.parametrize("text", [*ODD_NUMBERS, "１"])
+def test_a_number_that_is_set_and_looks_like_another_is_refused(root, text):
+    values = parse_set_options([f"shard_size={text}", f"max_cost_usd={text}"])
+    problems = problems_of(resolve_params, values, root / "experiments")
+    assert [f"; got '{text}'." in problem for problem in problems] == [True, True]
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("1", 1), ("+1", 1), ("0.50", 0.5), (".5", 0.5), ("1.", 1), ("0", 0), ("1.5e-1", 0.15)],
+)
+def test_plain_numbers_are_read_alike_in_a_file_and_when_set(root, text, value):
+    (root / "experiments/demo.yaml").write_text(f"generation_temperature: {text}\n")
+    assert resolve_params({"experiment": "demo"}, root / "experiments").generation_temperature == value
+    assert parse_set_options([f"generation_temperature={text}"]) == {"generation_temperature": value}
+
+
+@pytest.mark.parametrize("text", ["1_0", "010", "12:30"])
+def test_a_text_in_quotes_may_look_like_any_number(root, text):
+    (root / "experiments/demo.yaml").write_text(f"concepts: ['{text}']\n")
+    assert resolve_params({"experiment": "demo"}, root / "experiments").concepts == (text,)
+
+
 def test_set_options_report_all_problems():
     problems = problems_of(parse_set_options, ["k_max", "kmax=1", "schedule=nightly", "k_max=1", "k_max=2"])
     assert [p.split(".")[0] for p in problems] == [

@@ -31,8 +31,8 @@ def problems_of(call, *args):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("k_max: !!int ''", "not valid YAML: IndexError"),
-        ("k_max: !!float ''", "not valid YAML: IndexError"),
+        ("k_max: !!int ''", "not valid YAML: '' is no plain number"),
+        ("k_max: !!float ''", "not valid YAML: '' is no plain number"),
         ("k_max: !!bool x", "not valid YAML: KeyError"),
         ("k_max: !!timestamp x", "not valid YAML: AttributeError"),
         ("k_max: !!map [a]", "not valid YAML: TypeError"),

@@ -141,6 +141,114 @@ def test_prose_about_scores_is_not_a_verdict(line):
 @pytest.mark.parametrize(
     "value",
     [
+        "4 (max 5)", "4 (max. 5)", "4 (a maximum of 5 points)", "4 (5 points max)", "4, max 5", "4 - max. 5",
+        "4 of a maximum of 5", "4 of max. 5", "4/max 5", "4 out of a possible 5", "4 (out of a possible 5)",
+        "4 out of the total of 5", "4, out of 5", "4, out of 5 points", "4 - out of 5", "4 — out of 5",
+        "4 [out of 5]", "4 [/5]", "4 points [of 5]",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("parser", ["in_last_line", "complex"])
+def test_points_out_of_five_are_not_taken_for_points_out_of_ten(parser, value):
+    assert parse_score(f"Sound.\nSCORE: {value}", parser, TEN) == 8.0
+    ten = value.replace("5", "10").replace("4", "7")
+    assert parse_score(f"Sound.\nSCORE: {ten}", parser, TEN) == 7.0
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "4 (1-5)", "4 [1-5]", "4 (0 to 5)", "4 (from 1 to 5)", "4 (range: 1-5)", "4 (scale: 1-5)",
+        "4 (scale 1 to 5)", "4 (scale of 1 to 5)", "4, on a scale from 1 to 5", "4 - scale 1-5",
+        "4 (1-5 scale)", "4 points on a scale of 1 to 5", "4 (5-point scale)", "4 (on a 5 point scale)",
+        "4 (5 is the best)",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("parser", ["in_last_line", "complex"])
+def test_a_remark_that_names_another_scale_makes_the_row_unscored(parser, value):
+    with pytest.raises(ScoreParseError, match="on a scale up to 5, and this parser reads 0-10"):
+        parse_score(f"SCORE: {value}", parser, TEN)
+    assert parse_score(f"SCORE: {value.replace('5', '10')}", parser, TEN) == 4.0
+
+
+@pytest.mark.parametrize(
+    ("label", "score"),
+    [("max. 5", 8.0), ("max: 5", 8.0), ("maximum of 5", 8.0), ("out of a possible 5", 8.0), ("of", 4.0)],
+)
+def test_a_label_may_name_its_maximum_in_many_words(label, score):
+    assert parse_score(f"Score ({label}): 4", "in_last_line", TEN) == score
+
+
+def test_a_label_that_names_a_scale_by_its_points_is_unscored():
+    with pytest.raises(ScoreParseError, match="on a scale up to 5"):
+        parse_score("Score (5-point scale): 3", "in_last_line", TEN)
+
+
+@pytest.mark.parametrize(
+    "remark",
+    [
+        " (6-8)", " (range 6-8)", " (improved by 1-2 points)", " (1-2 sentences more would help)",
+        " (Originality 3/5)", " (originality 4 out of 5)", " (3 of 5 criteria met)", " (previous score: 5)",
+        " (max 3 points deducted)", " (5 points max deducted)", " (max 500 words)",
+        " (9 is the highest so far)", " [8]", " [see 3/4]", ", out of 20 essays the best",
+        " - out of 5 claims 3 hold", " - out of scope", "; out of 5 claims 3 hold", " points in the 3 areas",
+        " (Max. score: 10)", ", maximum score: 10", " (confidence 4/5)", " - max effort",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("parser", ["in_last_line", "complex"])
+def test_a_remark_about_something_else_leaves_the_score(parser, remark):
+    assert parse_score(f"SCORE: 7{remark}", parser, TEN) == 7.0
+
+
+def test_a_whole_line_without_a_separator_is_a_verdict_where_the_remark_is_in_brackets():
+    with pytest.raises(ScoreParseError, match="no score in the last 3"):
+        parse_score("Final score 4 out of a possible 5", "in_last_line", TEN)
+    assert parse_score("Final score 4 (out of a possible 5)", "in_last_line", TEN) == 8.0
+    assert parse_score("Final score 4 (max 5)", "in_last_line", TEN) == 8.0
+
+
+def test_out_of_what_it_is_must_be_clear():
+    with pytest.raises(ScoreParseError, match="whether it is a fraction of 20 is not clear"):
+        parse_score("SCORE: 7, out of 20 it read", "in_last_line", TEN)
+    assert parse_score("SCORE: 7, out of 10 it read", "in_last_line", TEN) == 7.0
+
+
+@pytest.mark.parametrize(
+    ("value", "score"),
+    [("4, 5, 6, out of 10", 5.0), ("4, 5, 6 (0-9)", 5.0), ("456, out of 1000", 4.56), ("456 [/1000]", 4.56)],
+)
+def test_three_sub_scores_stay_three_unless_they_are_of_another_whole(value, score):
+    assert parse_score(f"SCORE: {value}", "in_last_line", TEN) == pytest.approx(score)
+
+
+@pytest.mark.parametrize(
+    "first", ["Maximum", "Max", "Max.", "Minimum", "Min.", "Highest", "Perfect", "Previous"]
+)
+@pytest.mark.parametrize("between", ["", " total", " overall", " final", " achievable", " possible total"])
+@pytest.mark.parametrize("start", ["", "- ", "1. ", "(", "The ", "| "])
+def test_what_scores_could_be_or_were_is_not_the_verdict(start, first, between):
+    line = f"{start}{first}{between} score: 10"
+    for parser in ("in_last_line", "complex"):
+        assert parse_score(f"SCORE: 7\n{line}", parser, TEN) == 7.0
+        assert parse_score(f"SCORE: 7 - it is sound. {first}{between} score: 10", parser, TEN) == 7.0
+    with pytest.raises(ScoreParseError, match="no score in the last 3"):
+        parse_score(line, "in_last_line", TEN)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "It has 500 words max. Score: 9", "It is not the highest. Score: 9", "Not perfect so score: 9",
+        "Compared with the previous essay the score: 9", "Better than the previous essay. Score: 9",
+        "Total score: 9", "Climax total score: 9", "Minimum length is met, score: 9",
+    ],
+)  # fmt: skip
+def test_a_verdict_after_such_words_is_still_one(line):
+    assert parse_score(line, "in_last_line", TEN) == 9.0
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
         "7th",
         "7²",
         "7½",
@@ -168,7 +276,7 @@ def test_verdict_after_a_long_answer_is_found_and_lines_beyond_the_window_are_no
 
 
 # Pieces that judges' answers are made of, so that random texts come near the rules.
-WORDS = "SCORE Score final is or max points out\u00a0of e3 nan 7 10 456 0 2024 -1 ٧ ½"
+WORDS = "SCORE Score final is or max points scale to a possible out\u00a0of e3 nan 7 10 456 0 2024 -1 ٧ ½"
 SIGNS = ': - – / , . ( ) [ ] | ** # = % + " `'
 INVISIBLE = ["\ufeff", "\u200b", "\x00", "\u2028", "\ud800"]
 PIECES = st.sampled_from(
@@ -197,8 +305,12 @@ def test_strict_reads_back_what_a_judge_writes_unrounded(points, before):
 
 
 @pytest.mark.parametrize(
-    "unit", ["score ", "score: 1 (", "Aa ", "<b", "score(((", "score|", "[[", "<think ", "é:", "\n"]
-)
+    "unit",
+    [
+        "score ", "score: 1 (", "Aa ", "<b", "score(((", "score|", "[[", "<think ", "é:", "\n",
+        "max. total score: 1 (max ", "score: 4, out of a possible total ", "score: 4 (scale ", "the max. ",
+    ],
+)  # fmt: skip
 @pytest.mark.parametrize("parser", SCORE_PARSERS)
 def test_hostile_repetition_ends_and_never_crashes(parser, unit):
     # With any quadratic pattern these would take minutes: the suite's own limit is the assertion.

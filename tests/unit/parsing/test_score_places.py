@@ -38,8 +38,8 @@ def test_the_marked_digits_of_each_example_in_the_docs_are_those_of_its_score(pa
     points = parse_score(answer, parser, Scale.parse(scale))
     span = marked(answer, parser, Scale.parse(scale))
     expected = points_written(span, parser)
-    if span == "4" and "(out of 5)" in answer:
-        expected = [2 * expected[0]]  # the label names the denominator
+    if span == "4" and re.search(r"\((?:out of|max) 5\)", answer):
+        expected = [2 * expected[0]]  # the label, or the remark, names the denominator
     assert any(points == pytest.approx(one) for one in expected), span
 
 
@@ -53,6 +53,8 @@ def test_the_marked_digits_of_each_example_in_the_docs_are_those_of_its_score(pa
         ("> *Final* __score__ \u200b： **8\u200b.5**", "in_last_line", "8\u200b.5"),
         ("SCORE: 6\nSCORE: 4, 5, 6", "in_last_line", "4, 5, 6"),
         ("SCORE: 4 (out of 5)", "in_last_line", "4 (out of 5"),
+        ("SCORE: 4, out of a total of **5**.", "in_last_line", "4, out of a total of **5"),
+        ("SCORE: 4 (max 5)", "in_last_line", "4"),
         ("SCORE: 7\nReason 9.\nReason 8.", "in_last_line", "7"),
         ("Score: 2/10\n## Final Score\n\n- **8/10**\nas said", "complex", "8/10"),
         ("<think>SCORE: 7</think>\nSCORE: 7", "in_last_line", "7"),

@@ -151,7 +151,7 @@ def test_one_press_adds_a_power_of_ten_near_a_hundredth_of_the_range(low, high, 
     assert replace(RUBRIC, score_min=low, score_max=high).step == pytest.approx(step)
 
 
-@pytest.mark.parametrize(("text", "score"), [("0", 0), (" 9 ", 9), ("6.25", 6.25), ("1e0", 1)])
+@pytest.mark.parametrize(("text", "score"), [("0", 0), (" 9 ", 9), ("6.25", 6.25), ("1e0", 1), (".5", 0.5)])
 def test_a_score_is_a_number_on_the_scale(text, score):
     assert read_score(text, RUBRIC) == score
 
@@ -165,6 +165,9 @@ def test_a_score_is_a_number_on_the_scale(text, score):
         ("", "nothing"),
         ("inf", "'inf'"),
         ("1,5", "'1,5'"),
+        ("0_7", "'0_7'"),
+        ("７", "'７'"),
+        ("07", "'07'"),
     ],
 )
 def test_what_is_no_score_is_refused_with_what_was_got(text, got):

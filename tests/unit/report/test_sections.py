@@ -72,6 +72,17 @@ def test_a_leader_by_mean_that_is_behind_in_pairs_is_said_to_be_behind():
     assert "in pairs 0.10 points behind the next, essay (p 0.900, Holm)" in told["Best generation template"]
 
 
+def test_leaders_with_equal_means_are_all_named_as_equal():
+    rows = [level("generation_template", n, m) for n, m in (("tags", 7.0), ("plain", 6.0), ("essay", 7.0))]
+    source = make_source(tables={**tables(), "factor_levels": rows})
+    assert facts(summary_section(source))["Best generation template"] == "equal first: essay; tags, 7.00 each"
+    rows = [level("generation_template", f"t{i}", 7.0) for i in range(6)]
+    source = make_source(tables={**tables(), "factor_levels": rows})
+    assert facts(summary_section(source))["Best generation template"] == (
+        "equal first: t0; t1; t2; t3; 2 more, 7.00 each"
+    )
+
+
 def test_without_a_test_the_next_is_named_with_its_interval():
     rows = {**tables(), "paired_comparisons": []}
     told = facts(summary_section(make_source(tables=rows)))
@@ -164,6 +175,16 @@ def test_a_leaderboard_has_a_chart_its_numbers_and_the_pairs():
     assert cells(pairs) == [["tags", "essay", "2.50", "1.25", "0.031", "0.031", "6"]]
     assert pairs.rows[0][5].style == "strong"
     assert "mean of all" in of(section, Figure)[0].chart
+
+
+def test_levels_with_equal_means_share_the_better_place():
+    means = {"a": 4.0, "b": 7.0, "c": 7.0, "d": None, "e": 4.0, "f": 3.0}
+    rows = [level("generation_template", name, mean) for name, mean in means.items()]
+    section = leaderboards_section(make_source(tables={"factor_levels": rows}))
+    board = cells(table_of(section, "Generation templates by mean score"))
+    assert [(row[0], row[1]) for row in board] == [
+        ("1", "b"), ("1", "c"), ("3", "a"), ("3", "e"), ("5", "f"), ("–", "d"),
+    ]  # fmt: skip
 
 
 def test_combinations_are_named_by_their_concepts():

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import event, select
 
+from daydreaming.parsing.score import PARSER_VERSIONS
 from daydreaming.store.admission import admit_calls, end_calls
 from daydreaming.store.members import read_members, set_members
 from daydreaming.store.plans import insert_plan, insert_run
@@ -68,7 +69,7 @@ def test_a_verdict_leaves_its_reading(results_engine):
     )
     assert scores(results_engine) == {
         ("v00001", "strict", "0-9", 1, 7.5, None),
-        ("v00002", "complex", "0-10", 1, None, "no score"),
+        ("v00002", "complex", "0-10", PARSER_VERSIONS["complex"], None, "no score"),
     }
 
 
