@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -166,7 +167,7 @@ def fail(
 
 
 def _order(call: CellCall) -> Any:
-    return call_order(
+    order = call_order(
         uuid.uuid4().hex,
         nanousd=987_654_321,
         experiment_id=call.run.experiment_id,
@@ -175,6 +176,8 @@ def _order(call: CellCall) -> Any:
         cell_id=call.cell.cell_id,
         owner=uuid.uuid4().hex,
     )
+    row = {**order.reservation.row, "run_id": call.run.run_id}
+    return replace(order, reservation=replace(order.reservation, row=row))
 
 
 def refuse_stale(settings: Settings, run_id: str, *, now: datetime = NOW) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
@@ -36,6 +38,11 @@ AIRFLOW_SERVICES: Mapping[str, Sequence[str]] = {
 _START_TIMEOUT_S = 120.0
 _STOP_TIMEOUT_S = 20.0
 _TAIL_LINES = 15
+#: Each call in flight is a connection, and shells often allow 1,024 files or 256. macOS takes no more.
+_OPEN_FILES = 10_240
+
+
+_LAST_PORT = 65535
 
 
 class ServiceError(DaydreamingError):
@@ -90,6 +97,8 @@ def read_deployment(home: Home) -> Deployment | None:
     try:
         record = json.loads(file.read_text(encoding="utf-8"))
         services = tuple(Service(**service) for service in record.pop("services"))
+        if not all(isinstance(service.pid, int) for service in services):
+            raise ValueError("a pid is no number")
         return Deployment(services=services, **record)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise InputError(
@@ -125,7 +134,7 @@ def start(
         return running
     if running:
         stop(home)
-    port = _free_port(int(os.environ.get("AIRFLOW__API__PORT") or 0) or None if port is None else port)
+    port = _free_port(_port_of_environment() if port is None else port)
     home.path.mkdir(parents=True, exist_ok=True)
     home.password()
     services: list[Service] = []
@@ -202,6 +211,15 @@ def _signal(process: psutil.Process, number: signal.Signals) -> None:
         return
 
 
+def _port_of_environment() -> int | None:
+    text = os.environ.get("AIRFLOW__API__PORT", "").strip()
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit() and int(text) <= _LAST_PORT):
+        raise InputError(f"AIRFLOW__API__PORT must be a port from 1 to {_LAST_PORT}; got {text!r}.")
+    return int(text) or None
+
+
 def _free_port(port: int | None) -> int:
     """``port`` where it is free; any free one for 0; the default or else any for None."""
     if port is None:
@@ -229,7 +247,7 @@ def spawn(home: Home, name: str, command: Sequence[str], env: Mapping[str, str])
     """Start a process in a session of its own; what it prints goes to the log of its name."""
     log = _log_file(home, name)
     log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("wb") as output:
+    with log.open("wb") as output, _many_open_files():
         process = subprocess.Popen(  # noqa: S603 - our own command
             command,
             env=dict(env),
@@ -240,6 +258,19 @@ def spawn(home: Home, name: str, command: Sequence[str], env: Mapping[str, str])
             start_new_session=True,
         )
     return Service(name, process.pid, psutil.Process(process.pid).create_time())
+
+
+@contextmanager
+def _many_open_files() -> Iterator[None]:
+    """Let what is started meanwhile open many files, as far as the system allows; never fewer than before."""
+    before = soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, _OPEN_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 def _log_file(home: Home, name: str) -> Path:

@@ -65,18 +65,18 @@ def read_completion(status: int, headers: Mapping[str, str], body: str, *, max_t
             f"The provider answered 200 with something that is no JSON object: {excerpt(body)}"
         )
     if reply.get("error"):
-        raise _error_in_body(reply, headers, body)
+        raise _error_in_body(reply, headers, body, _billed(reply))
     return _answer(reply, body, max_tokens)
 
 
 def error_for_status(
-    status: int, headers: Mapping[str, str], message: str
+    status: int, headers: Mapping[str, str], message: str, usage: Usage | None = None
 ) -> LLMTransientError | LLMPermanentError:
     """The typed error of an HTTP status; transient where waiting may mend it."""
     line = f"The provider answered HTTP {status}: {message}"
     if status in TRANSIENT_STATUSES or status >= 500:
-        return LLMTransientError(line, retry_after_s=retry_after_s(headers), status=status)
-    return LLMPermanentError(line, status)
+        return LLMTransientError(line, retry_after_s=retry_after_s(headers), status=status, usage=usage)
+    return LLMPermanentError(line, status, usage=usage)
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:
@@ -92,13 +92,13 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
 
 
 def _error_in_body(
-    reply: Mapping[str, Any], headers: Mapping[str, str], body: str
+    reply: Mapping[str, Any], headers: Mapping[str, str], body: str, billed: Usage | None
 ) -> LLMTransientError | LLMPermanentError:
     error = reply["error"]
     code = error.get("code") if isinstance(error, dict) else None
     # A body without a usable code says that something went wrong upstream, not that we asked wrongly.
     status = code if isinstance(code, int) and 400 <= code < 600 else 502
-    return error_for_status(status, headers, f"(in a 200) {_error_message(reply, body)}")
+    return error_for_status(status, headers, f"(in a 200) {_error_message(reply, body)}", billed)
 
 
 def _answer(reply: Mapping[str, Any], body: str, max_tokens: int) -> Answer:
@@ -146,12 +146,18 @@ def _usage(reply: Mapping[str, Any]) -> Usage:
     )
 
 
+def _billed(reply: Mapping[str, Any]) -> Usage | None:
+    """What a reply used in which nothing was written; None where it says nothing of that."""
+    usage = _usage(reply)
+    return None if usage == Usage() else usage
+
+
 def _first_choice(reply: Mapping[str, Any], body: str) -> Mapping[str, Any]:
     choices = reply.get("choices")
     if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
-        raise LLMTransientError(f"The provider sent no choices: {excerpt(body)}")
+        raise LLMTransientError(f"The provider sent no choices: {excerpt(body)}", usage=_billed(reply))
     if choices[0].get("error"):
-        raise _error_in_body({"error": choices[0]["error"]}, {}, body)
+        raise _error_in_body({"error": choices[0]["error"]}, {}, body, _billed(reply))
     return choices[0]
 
 

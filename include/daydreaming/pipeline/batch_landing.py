@@ -11,7 +11,7 @@ from daydreaming.llm.batch_result import read_batch_result
 from daydreaming.llm.request import ChatRequest
 from daydreaming.pipeline.batches import batch_folder_of
 from daydreaming.pipeline.call import CellCall, failure_row, store_answer
-from daydreaming.pipeline.pricing import batch_price, cost_of
+from daydreaming.pipeline.pricing import Cost, batch_price, cost_of
 from daydreaming.store.admission import CallEnd, end_calls
 from daydreaming.store.batches import Batch, Member, Result, drop_result, read_batches, read_result
 from daydreaming.store.group_writer import writer_for
@@ -78,8 +78,7 @@ def _land(
         ended_at=datetime.fromisoformat(result.completed_at),
         batch_id=result.batch_id,
     )
-    usage = Usage(answer.prompt_tokens, answer.completion_tokens, answer.cost_usd)
-    settlement = _settlement(call, member, "answered", usage)
+    settlement = _settlement(call, member, "answered", _usage_of(answer))
     end = CallEnd(settlement, release=batch.lease(member), response=(call.stage, row))
     _end(call, end)
     drop_result(batch, member)
@@ -87,17 +86,19 @@ def _land(
 
 
 def _read(request: ChatRequest, member: Member, result: Result) -> Answer:
+    # Read first: what cannot be used was billed all the same.
+    answer = read_batch_result(result.row, max_tokens=request.max_tokens)
     if member.request_hash != request.request_hash:
         raise LLMPermanentError(
-            "It answers another request than the one that would be sent now: its essay has changed since."
+            "It answers another request than the one that would be sent now: its essay has changed since.",
+            usage=_usage_of(answer),
         )
-    return read_batch_result(result.row, max_tokens=request.max_tokens)
+    return answer
 
 
 def _land_failure(call: CellCall, batch: Batch, member: Member, result: Result, error: LLMError) -> CallEnd:
     now = datetime.now(UTC)
-    usage = error.usage or Usage()
-    settlement = _settlement(call, member, "failed", usage, BatchMemberError.__name__)
+    settlement = _settlement(call, member, "failed", error.usage, BatchMemberError.__name__)
     failure = failure_row(call, _as_final(error, result), attempt=1, final=True, now=now)
     end = CallEnd(settlement, release=batch.lease(member), failure=failure)
     _end(call, end)
@@ -106,20 +107,23 @@ def _land_failure(call: CellCall, batch: Batch, member: Member, result: Result, 
 
 
 def _settlement(
-    call: CellCall, member: Member, state: CallState, usage: Usage, error_class: str | None = None
+    call: CellCall, member: Member, state: CallState, usage: Usage | None, error_class: str | None = None
 ) -> Settlement:
-    cost = cost_of(batch_price(call.model), usage)
-    is_unbilled = state == "failed" and usage == Usage()
+    cost = Cost(0, "not billed") if usage is None else cost_of(batch_price(call.model), usage)
     return Settlement(
         member.call_id,
         state,
         datetime.now(UTC),
-        0 if is_unbilled else cost.nanousd,
-        "not billed" if is_unbilled else cost.source,
-        usage.prompt_tokens,
-        usage.completion_tokens,
+        cost.nanousd,
+        cost.source,
+        usage.prompt_tokens if usage else None,
+        usage.completion_tokens if usage else None,
         error_class=error_class,
     )
+
+
+def _usage_of(answer: Answer) -> Usage:
+    return Usage(answer.prompt_tokens, answer.completion_tokens, answer.cost_usd)
 
 
 def _as_final(error: LLMError, result: Result) -> BatchMemberError:

@@ -214,19 +214,21 @@ def settle_stored(call: CellCall, request: ChatRequest) -> bool:
         StaleResponseError: The stored answer was made by another request, and ``on_stale`` is ``fail``.
     """
     files, stage, cell_id = call.files, call.stage, call.cell.cell_id
-    if not files.is_answered(stage, cell_id):
-        files.restore_response(stage, cell_id, request.request_hash)
-    if not files.is_answered(stage, cell_id):
-        return False
-    stale_hash = _stale_hash(call, request)
-    if stale_hash:
+    is_restored = False
+    while True:
+        if not files.is_answered(stage, cell_id):
+            is_restored = files.restore_response(stage, cell_id, request.request_hash)
+            # Where it was not, another may have brought one at this moment.
+            if not is_restored and not files.is_answered(stage, cell_id):
+                return False
+        stale_hash = _stale_hash(call, request)
+        if not stale_hash:
+            break
         if call.inputs.params["on_stale"] == "fail":
             raise StaleResponseError(_stale_message(call, stale_hash, request.request_hash))
+        # Then settled anew: another may have archived it first, and what is there now is another answer.
         files.archive_response(stage, cell_id, stale_hash)
-        if not files.restore_response(stage, cell_id, request.request_hash):
-            return False
-        index_response(call)
-    elif not response_exists(call.engine, stage, cell_id):
+    if is_restored or not response_exists(call.engine, stage, cell_id):
         index_response(call)
     return True
 
@@ -241,6 +243,22 @@ def is_outdated(call: CellCall) -> bool:
         return True
     except DaydreamingError:
         return False
+
+
+def has_lost_essay(call: CellCall) -> bool:
+    """Whether a verdict is stored, and the essay that it was asked about is there no more.
+
+    One without a record was put there by a person, who knows what it judges.
+    """
+    if call.stage == "generation" or not call.files.is_answered(call.stage, call.cell.cell_id):
+        return False
+    try:
+        build_request(call)
+    except (MissingResponseError, EssayParseError):
+        return bool(call.files.read_provenance(call.stage, call.cell.cell_id).get("request_hash"))
+    except DaydreamingError:
+        pass
+    return False
 
 
 def write_prompt(call: CellCall, request: ChatRequest) -> None:

@@ -30,7 +30,7 @@ from daydreaming.store.files import DataRoot
 from daydreaming.store.migrate import upgrade_database
 from daydreaming.store.plans import planned_ids
 from daydreaming.store.ratings import insert_ratings, stored_ratings
-from daydreaming.store.replace_tables import count_rows, rebuilt_tables, replace_tables, require_rest
+from daydreaming.store.replace_tables import read_marks, rebuilt_tables, replace_tables, require_rest
 from daydreaming.store.results import list_experiments
 from daydreaming.store.turns import hold_turn
 from daydreaming.store.unreadable import set_aside_unreadable
@@ -71,7 +71,7 @@ def rebuild_database(settings: Settings, progress: Progress) -> Rebuilt:
         upgrade_database(settings)
         with engine_for(settings).connect() as connection:
             require_rest(connection)
-            before = count_rows(connection)
+            before = read_marks(connection)
         written = export_runs(settings)
         with _beside(settings) as fresh:
             notes = _fill(settings, fresh, progress)

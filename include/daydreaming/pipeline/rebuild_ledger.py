@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from daydreaming.inputs.records import Stage
 from daydreaming.llm.price import to_nanousd
+from daydreaming.objects.path import each_read_ahead
 from daydreaming.pipeline.ledger_export import known_calls, known_failures
 from daydreaming.pipeline.rebuild_errors import failures_of_errors
 from daydreaming.pipeline.rebuild_progress import Progress
@@ -25,8 +26,9 @@ if TYPE_CHECKING:
 
 _STAGES: tuple[Stage, ...] = ("generation", "evaluation")
 _ID_CHARS = 32
-#: Attempts in these states tell what became of a call that was sent.
+#: Attempts in these states may be those that an answer came of.
 _SENT = ("answered", "unknown", "reserved")
+_NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 def restore_ledger(settings: Settings, fresh: Settings, progress: Progress) -> list[str]:
@@ -87,8 +89,9 @@ def _add_unlisted(fresh: Settings, progress: Progress) -> list[str]:
     made: list[dict[str, Any]] = []
     progress.begin("answers that no calls.csv tells of", len(_STAGES))
     for stage in _STAGES:
-        rows = (_row_of(stage, record) for record in _records(files, stage, _cells_told(fresh, stage)))
-        made += [row for row in rows if row]
+        ends = _last_ends(fresh, stage)
+        rows = (_row_of(stage, record) for record in _records(files, stage))
+        made += [row for row in rows if row and not _is_told(row, ends)]
         progress.advance()
     _insert(engine_for(fresh), made, [])
     if not made:
@@ -100,22 +103,34 @@ def _add_unlisted(fresh: Settings, progress: Progress) -> list[str]:
     return [note]
 
 
-def _cells_told(fresh: Settings, stage: Stage) -> set[str]:
+def _last_ends(fresh: Settings, stage: Stage) -> dict[tuple[str, str], datetime]:
+    """When the last attempt of a run at a cell ended that may have been answered."""
     from sqlalchemy import select
 
     from daydreaming.store.schema import LLMCall
 
-    query = select(LLMCall.cell_id).distinct().where(LLMCall.stage == stage, LLMCall.state.in_(_SENT))
+    columns = (LLMCall.cell_id, LLMCall.run_id, LLMCall.ended_at)
+    query = select(*columns).where(LLMCall.stage == stage, LLMCall.state.in_(_SENT))
+    ends: dict[tuple[str, str], datetime] = {}
     with engine_for(fresh).connect() as connection:
-        return set(connection.scalars(query))
+        for cell_id, run_id, ended_at in connection.execute(query):
+            end = ended_at or _NEVER
+            ends[cell_id, run_id] = max(end, ends.get((cell_id, run_id), end))
+    return ends
 
 
-def _records(files: DataRoot, stage: Stage, told: Collection[str]) -> Iterator[Mapping[str, Any]]:
-    for cell_id in sorted(files.answered_ids(stage) - set(told)):
+def _is_told(row: Mapping[str, Any], ends: Mapping[tuple[str, str], datetime]) -> bool:
+    """Whether an attempt is that of an answer: what had ended before the answer was asked for is another."""
+    end = ends.get((row["cell_id"], row["run_id"]))
+    return end is not None and (row["reserved_at"] < end or row["ended_at"] == end)
+
+
+def _records(files: DataRoot, stage: Stage) -> Iterator[Mapping[str, Any]]:
+    answered = sorted(files.answered_ids(stage))
+    for cell_id in each_read_ahead(answered, lambda cell_id: [files.provenance(stage, cell_id)]):
         yield files.read_provenance(stage, cell_id)
     for cell_id, request_hash in files.archived_ids(stage):
-        if cell_id not in told:
-            yield files.read_archived_provenance(stage, cell_id, request_hash)
+        yield files.read_archived_provenance(stage, cell_id, request_hash)
 
 
 def _row_of(stage: Stage, record: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -283,16 +283,17 @@ class DataRoot:
         """Move an answer and its record to ``archive/`` under the hash of the request that made it.
 
         The record leaves last: an answer without one could not be told stale. Nothing is done where
-        another process has moved the answer already.
+        another process has moved the answer already, whether or not it brought another one.
         """
         target = self.archived(stage, cell_id, request_hash)
         path, record = self.response(stage, cell_id), self.provenance(stage, cell_id)
         if isinstance(path, ObjectPath) and isinstance(target, ObjectPath):
             with self._turn_of(path):
-                move_answer_away(path, _beside(path), target)
+                if _hash_in(record) == request_hash:
+                    move_answer_away(path, _beside(path), target)
             return target
         with _turn_in(path.parent):
-            if path.exists():
+            if path.exists() and _hash_in(record) == request_hash:
                 if record.exists():
                     write_whole(target.with_suffix(".json"), _read(record))
                 target.parent.mkdir(parents=True, exist_ok=True)
@@ -363,6 +364,11 @@ def _read_record(path: Path) -> dict[str, Any]:
     if not isinstance(record, dict):
         raise StoreError(f"{path}: must hold a JSON object; got {type(record).__name__}.")
     return record
+
+
+def _hash_in(record: Path) -> str:
+    """Hash of the request that a record names; '' where it names none, or there is no record."""
+    return str(_read_record(record).get("request_hash") or "")
 
 
 def _json_text(record: Mapping[str, Any]) -> str:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 NANO = 1_000_000_000
 Verdict = Literal["reserved", "busy", "refused"]
 CallState = Literal["answered", "failed", "unsent", "unknown"]
+_BEFORE_ALL = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -178,6 +179,34 @@ def settle_lost(connection: Connection, now: datetime, now_s: float) -> int:
         lost.append(Settlement(call_id, "unsent" if is_unsent else "unknown", now))
     settle(connection, lost)
     return len(lost)
+
+
+def open_failures(
+    engine: Engine, experiment_id: str, run_id: str, stage: str, cell_id: str
+) -> tuple[int, datetime | None]:
+    """Failed attempts of an instance that none ended yet: how many, and when the first was.
+
+    Those before an answer, or before a failure that ended the instance's try, are over.
+    """
+    from sqlalchemy import func, literal, select
+
+    from daydreaming.store.schema import CellFailure, LLMCall, UtcDateTime
+
+    def of_instance(table: Any) -> tuple[Any, ...]:
+        ids = {"experiment_id": experiment_id, "run_id": run_id, "stage": stage, "cell_id": cell_id}
+        return tuple(getattr(table, name) == value for name, value in ids.items())
+
+    ended = select(func.max(CellFailure.id)).where(*of_instance(CellFailure), CellFailure.final.is_(True))
+    answered = select(func.max(LLMCall.ended_at)).where(*of_instance(LLMCall), LLMCall.state == "answered")
+    query = select(func.count(), func.min(CellFailure.occurred_at)).where(
+        *of_instance(CellFailure),
+        CellFailure.id > func.coalesce(ended.scalar_subquery(), 0),
+        CellFailure.occurred_at
+        > func.coalesce(answered.scalar_subquery(), literal(_BEFORE_ALL, UtcDateTime), type_=UtcDateTime),
+    )
+    with engine.connect() as connection:
+        count, first_at = connection.execute(query).one()
+    return count, first_at
 
 
 def set_experiment_cap(connection: Connection, experiment_id: str, cap_usd: float | None) -> None:

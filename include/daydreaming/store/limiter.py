@@ -15,6 +15,7 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,7 @@ from daydreaming.llm.limits import (
     needed_history_s,
     plan_starts,
 )
+from daydreaming.store.claims import Lease, renew_cells
 from daydreaming.store.learned_rates import (
     MOST_TOKENS,
     RAMP_END_S,
@@ -38,6 +40,7 @@ from daydreaming.store.learned_rates import (
     save_rate,
     was_used,
 )
+from daydreaming.store.ledger import Settlement, settle
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -107,6 +110,10 @@ class Pause:
     limit_tokens: int | None = None
 
 
+class CallLost(Exception):  # noqa: N818 - no error: its cell asks again
+    """A call that waited is nobody's any more: its lease had run out, and others acted on that."""
+
+
 def limiter_clock(connection: Connection) -> float:
     """Seconds since 1970: the database server's clock, or this machine's where there is no server."""
     from sqlalchemy import text
@@ -132,12 +139,31 @@ def book_starts(connection: Connection, orders: Sequence[StartOrder]) -> list[Bo
 def confirm_starts(connection: Connection, orders: Sequence[StartOrder]) -> list[float]:
     """Seconds that booked starts still have to wait; those whose time has come count as sent.
 
-    A start that is not there any more is 0: another owner has taken over its cell.
+    Their leases are renewed. The caller's own clock is no witness for them: it stands still while a
+    machine sleeps.
+
+    Raises:
+        CallLost: One of them may not be sent: another has its cell, or its price was given up.
     """
+    _renew_leases(connection, orders)
     waits: dict[str, float] = {}
     for key, group in _by_model(orders):
         waits |= _confirm_model(connection, key, group)
     return [waits[order.call_id] for order in orders]
+
+
+def _renew_leases(connection: Connection, orders: Sequence[StartOrder]) -> None:
+    from sqlalchemy import select
+
+    from daydreaming.store.schema import LLMCall
+
+    call_ids = [order.call_id for order in orders]
+    query = select(LLMCall.call_id, LLMCall.owner).where(LLMCall.call_id.in_(call_ids))
+    owners = {row[0]: row[1] for row in connection.execute(query.where(LLMCall.state == "reserved"))}
+    lost = set(call_ids) - owners.keys()
+    leases = [Lease(o.stage, o.cell_id, owners[o.call_id]) for o in orders if o.call_id in owners]
+    if lost or not all(renew_cells(connection, leases, _time(limiter_clock(connection)))):
+        raise CallLost(call_ids)
 
 
 def _confirm_model(
@@ -346,7 +372,11 @@ def _plan(
 def _take_back(
     connection: Connection, key: tuple[str, str], orders: Sequence[StartOrder], now: float
 ) -> dict[str, float]:
-    """Give up unused starts of the same cells; since when each cell waits, by call."""
+    """Give up unused starts of the same cells; since when each cell waits, by call.
+
+    A call that was to start then was not sent, and never will be: whoever sends says so first. It is
+    settled here, for without its start nobody could tell.
+    """
     from sqlalchemy import delete, func, select
 
     from daydreaming.store.schema import CallStart
@@ -366,6 +396,7 @@ def _take_back(
             since[stage, cell_id] = min(queued_at, since.get((stage, cell_id), queued_at))
     if given_up:
         connection.execute(delete(CallStart).where(CallStart.call_id.in_(given_up)))
+        settle(connection, [Settlement(call_id, "unsent", _time(now)) for call_id in given_up])
     queued: dict[str, float] = {}
     for number, order in enumerate(orders):
         asked = order.queued_at or behind + number * _TICK_S
@@ -497,6 +528,10 @@ def _by_model(items: Sequence[Any]) -> Iterable[tuple[tuple[str, str], list[Any]
         return item.conn_id, item.model_name
 
     return [(model, list(group)) for model, group in groupby(sorted(items, key=key), key=key)]
+
+
+def _time(clock: float) -> datetime:
+    return datetime.fromtimestamp(clock, UTC)
 
 
 def _wait(start_at: float, now: float) -> float:

@@ -32,6 +32,7 @@ def rebuilt_tables() -> tuple[Any, ...]:
         schema.EvaluationResponse,
         schema.Membership,
         schema.Score,
+        schema.OwnReading,
         schema.Rating,
         schema.Statistic,
         schema.CellFailure,
@@ -64,29 +65,35 @@ def require_rest(connection: Connection) -> None:
         )
 
 
-def count_rows(connection: Connection) -> dict[str, int]:
-    """What tells whether anybody has written meanwhile: rows by table, and attempts by state."""
+def read_marks(connection: Connection) -> dict[str, object]:
+    """What tells whether anybody has written meanwhile: rows by table, attempts by state, caps, refusals."""
     from sqlalchemy import func, select
 
-    from daydreaming.store.schema import LLMCall
+    from daydreaming.store.schema import Budget, LLMCall, Run
 
     counts = {
         table.__tablename__: connection.scalar(select(func.count()).select_from(table)) or 0
         for table in rebuilt_tables()
     }
     states = select(LLMCall.state, func.count()).group_by(LLMCall.state)
-    return counts | {f"llm_calls {state}": count for state, count in connection.execute(states)}
+    caps = select(Budget.scope, Budget.cap_nanousd).where(Budget.cap_nanousd.is_not(None))
+    refusals = select(Run.run_id, Run.refusal).where(Run.refusal.is_not(None))
+    return counts | {
+        f"{what} {key}": value
+        for what, query in (("llm_calls", states), ("cap", caps), ("refusal", refusals))
+        for key, value in connection.execute(query)
+    }
 
 
 def replace_tables(
-    source: Engine, target: Engine, unchanged_since: Mapping[str, int], on_table: Callable[[], None]
+    source: Engine, target: Engine, unchanged_since: Mapping[str, object], on_table: Callable[[], None]
 ) -> dict[str, int]:
     """Replace every rebuilt table of ``target`` by that of ``source``.
 
     Args:
         source: A database that nobody else uses.
         target: Whose transactions take the write lock when they begin (``database.writing_engine``).
-        unchanged_since: What ``count_rows`` said of the target before ``source`` was made.
+        unchanged_since: What ``read_marks`` said of the target before ``source`` was made.
         on_table: Called after each table.
 
     Returns:
@@ -98,10 +105,10 @@ def replace_tables(
     with target.begin() as connection, source.connect() as reading:
         _lock(connection)
         require_rest(connection)
-        if count_rows(connection) != dict(unchanged_since):
+        if read_marks(connection) != dict(unchanged_since):
             raise StoreError(
-                "A run has written to the results database during the rebuild. Nothing was changed: rebuild "
-                "again when no run is active."
+                "A run has written to the results database during the rebuild, or somebody has set a cap or "
+                "refused an estimate. Nothing was changed: rebuild again when no run is active."
             )
         counts = {}
         for table in rebuilt_tables():

@@ -73,6 +73,7 @@ class CallDesk:
         Raises:
             BudgetError: A cap forbids it.
             StartLater: Its turn comes much later.
+            CallLost: Another took the cell while this one slept; ask again.
         """
         self._attempt = attempt
         while True:

@@ -7,7 +7,7 @@ import random
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TaskSkippedEvent, TaskSuccessEvent, TriggerEvent
@@ -47,6 +47,9 @@ TRIGGER_PATH = "daydreaming.triggers.llm.LLMCallTrigger"
 #: and gives it another try, also after a permanent error. The supervisor's sleep and a scheduler loop
 #: (1 s each) lie between; a failure, which alone goes back to a worker, waits for them.
 DEFERRAL_KNOWN_AFTER_S = 3.0
+#: For this long attempts are counted anew whenever an instance comes back that a provider had sent away: a
+#: limit per day is over by then, however often it says "in an hour". Later all since the first count.
+PATIENCE_S = 25 * 3600.0
 #: What a wrong key or a wrong host is answered with.
 _OF_THE_CONNECTION = (301, 302, 303, 307, 308, 401, 403, 404)
 
@@ -128,7 +131,7 @@ class LLMCallTrigger(BaseTrigger):
                 self.log.info("Answered already: %s", call.cell.cell_id)
                 return
             if not await self._is_answered_in_batch(call, request):
-                await self._make(call, request)
+                await self._make(call, request, prepared.attempt)
         except (EssayParseError, LLMError):
             raise
         except DaydreamingError as error:
@@ -146,15 +149,14 @@ class LLMCallTrigger(BaseTrigger):
             self.log.info("Answered in a batch: %s", call.cell.cell_id)
         return is_answered
 
-    async def _make(self, call: CellCall, request: ChatRequest) -> None:
+    async def _make(self, call: CellCall, request: ChatRequest, attempt: int) -> None:
         # Not at module level: workers import this module too, and have no use for it.
         from daydreaming.triggers.desk import CallDesk
 
         client = await shared_client(call.model.conn_id)
         desk = CallDesk(call, request, await model_limits(call.model))
         try:
-            attempt = 1
-            while await desk.admit(attempt):
+            while await self._admit(desk, attempt):
                 try:
                     await self._attempt(client, desk, call, request, attempt)
                 except LLMError as error:
@@ -165,6 +167,17 @@ class LLMCallTrigger(BaseTrigger):
             self.log.info("Answered by another run meanwhile: %s", call.cell.cell_id)
         finally:
             await desk.close()
+
+    async def _admit(self, desk: CallDesk, attempt: int) -> bool:
+        # Not at module level: see above.
+        from daydreaming.store.limiter import CallLost
+
+        while True:
+            try:
+                return await desk.admit(attempt)
+            except CallLost:
+                self.log.warning("The lease had run out while the call waited: it asks for its cell again")
+                await desk.close()
 
     async def _attempt(
         self, client: AsyncOpenAI, desk: CallDesk, call: CellCall, request: ChatRequest, attempt: int
@@ -215,11 +228,18 @@ def _may_be_of_the_connection(error: LLMError, *, final: bool) -> bool:
 
 @dataclass(frozen=True)
 class _Prepared:
-    """A call that was looked up: what to send (None: it is answered), or why it cannot be made."""
+    """A call that was looked up.
+
+    Attributes:
+        request: What to send; None where it is answered.
+        error: Why it cannot be made.
+        attempt: Number of the attempt that comes next.
+    """
 
     call: CellCall
     request: ChatRequest | None = None
     error: DaydreamingError | None = None
+    attempt: int = 1
 
 
 def _prepare(run_id: str, stage: Stage, map_index: int) -> _Prepared:
@@ -233,7 +253,18 @@ def _prepare(run_id: str, stage: Stage, map_index: int) -> _Prepared:
         write_prompt(call, request)
     except DaydreamingError as error:
         return _Prepared(call, error=error)
-    return _Prepared(call, request)
+    return _Prepared(call, request, attempt=_next_attempt(call, datetime.now(UTC)))
+
+
+def _next_attempt(call: CellCall, now: datetime) -> int:
+    """1, but for an instance that was sent away for longer than a limit per day can be the reason."""
+    # Not at module level: see above.
+    from daydreaming.store.ledger import open_failures
+
+    run, cell = call.run, call.cell
+    count, first_at = open_failures(call.engine, run.experiment_id, run.run_id, call.stage, cell.cell_id)
+    is_long_ago = first_at is not None and now - first_at > timedelta(seconds=PATIENCE_S)
+    return 1 + count if is_long_ago else 1
 
 
 def _bind_log(call: CellCall) -> None:

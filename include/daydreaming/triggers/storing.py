@@ -1,9 +1,8 @@
-"""Store an answer that was paid for, however long a full disk or an object store takes to come back."""
+"""Store an answer that was paid for, however long a disk or an object store takes to come back."""
 
 from __future__ import annotations
 
 import asyncio
-import errno
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -15,8 +14,6 @@ Row = TypeVar("Row")
 #: Seconds between two tries, and how long after the first one an answer is given up.
 FIRST_WAIT_S, LONGEST_WAIT_S = 2.0, 30.0
 GIVEN_UP_AFTER_S = 3600.0
-#: A disk that is full, or a quota that is used up: somebody makes room.
-_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 log = logging.getLogger(__name__)
 #: Threads of their own: what was paid for never queues behind new calls.
@@ -24,14 +21,13 @@ _threads = ThreadPoolExecutor(4, thread_name_prefix="daydreaming-store")
 
 
 async def stored(store: Callable[[], Row]) -> Row:
-    """Run what stores an answer on a thread; again and again where there is no room or no object store.
+    """Run what stores an answer on a thread; again and again where the disk or the object store refuses.
 
     Args:
         store: Leaves the same where it is done twice.
 
     Raises:
         StoreError: It was not taken for an hour: the answer is lost.
-        OSError: Another problem of a disk than room.
     """
     loop = asyncio.get_running_loop()
     until, wait_s = loop.time() + GIVEN_UP_AFTER_S, FIRST_WAIT_S
@@ -39,8 +35,7 @@ async def stored(store: Callable[[], Row]) -> Row:
         try:
             return await loop.run_in_executor(_threads, store)
         except (ObjectStoreError, OSError) as error:
-            if isinstance(error, OSError) and error.errno not in _NO_ROOM:
-                raise
+            # Whatever the disk says: room, open files, a mount or rights may come back, a second call costs.
             if loop.time() + wait_s > until:
                 raise StoreError(
                     f"The answer could not be stored for {GIVEN_UP_AFTER_S / 60:.0f} minutes and is lost: "

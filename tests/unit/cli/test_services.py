@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import subprocess
 import sys
 import time
@@ -115,6 +116,25 @@ def test_a_reused_process_id_is_never_ended(home: Home):
         bystander.wait()
 
 
+_LIMITS = "import resource; print(*resource.getrlimit(resource.RLIMIT_NOFILE), flush=True)"
+
+
+@pytest.mark.parametrize("soft", [1_000, services._OPEN_FILES + 1])
+def test_a_service_may_open_as_many_files_as_it_has_calls_in_flight(home: Home, soft: int):
+    """The shell's limit is raised for the service, never lowered, and not for this process."""
+    before = _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    assert hard == resource.RLIM_INFINITY or hard > services._OPEN_FILES
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    try:
+        services.spawn(home, "limits", [sys.executable, "-c", _LIMITS], os.environ)
+        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (soft, hard)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    log = home.path / "logs/services/limits.log"
+    _wait_for(lambda: log.read_text().endswith("\n"))
+    assert log.read_text().split() == [str(max(soft, services._OPEN_FILES)), str(hard)]
+
+
 def test_start_records_what_runs_and_a_second_start_starts_nothing(home, settings, spawned, monkeypatch):
     _fake(monkeypatch, **{"api-server": API, "scheduler": SLEEPER})
     deployment = _start(home, settings)
@@ -223,7 +243,15 @@ def test_the_environment_of_services_has_the_settings(home, settings, spawned, m
 
 
 @pytest.mark.parametrize(
-    "record", ["", "[]", "{}", '{"services": [{"pid": 1}]}', '{"services": [], "other": 1}']
+    "record",
+    [
+        "",
+        "[]",
+        "{}",
+        '{"services": [{"pid": 1}]}',
+        '{"services": [], "other": 1}',
+        '{"services": [{"name": "scheduler", "pid": "1", "created_at": 1.0}], "llm": "none"}',
+    ],
 )
 def test_a_damaged_record_is_named(home: Home, record: str):
     home.path.mkdir()
@@ -241,6 +269,13 @@ def test_up_says_where_the_ui_is_and_how_to_get_in(settings, monkeypatch):
     assert Home(Path(os.environ["AIRFLOW_HOME"])).password() in said[1]
     assert "http://127.0.0.1:9/v1" in said[2]
     assert said[-1] == "Stop everything with: make down"
+
+
+@pytest.mark.parametrize("port", ["abc", "99999", "-1", "8080.5"])
+def test_a_port_that_is_none_is_named(home, settings, monkeypatch, port):
+    monkeypatch.setenv("AIRFLOW__API__PORT", port)
+    with pytest.raises(InputError, match=f"AIRFLOW__API__PORT must be a port from 1 to 65535; got '{port}'"):
+        _start(home, settings, port=None)
 
 
 def test_the_default_port_gives_way_where_it_is_taken(monkeypatch):

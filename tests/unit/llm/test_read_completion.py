@@ -7,7 +7,7 @@ import math
 
 import pytest
 
-from daydreaming.errors import LLMPermanentError, LLMTransientError
+from daydreaming.errors import LLMError, LLMPermanentError, LLMTransientError, Usage
 from daydreaming.llm.answer import (
     MAX_RETRY_AFTER_S,
     Answer,
@@ -193,6 +193,33 @@ def test_an_error_body_with_status_200_obeys_retry_after_too():
     with pytest.raises(LLMTransientError) as caught:
         read({"error": {"code": 429, "message": "slow"}}, headers={"retry-after": "4"})
     assert caught.value.retry_after_s == 4.0
+
+
+FAILED = {"error": {"code": 502, "message": "upstream"}}
+NO_ANSWERS = [
+    ("an error", {"choices": [], **FAILED}),
+    ("an error that waiting does not mend", {"error": {"code": 400, "message": "bad"}}),
+    ("an error in the choice", {"choices": [{"finish_reason": "error", "message": {}, **FAILED}]}),
+    ("no choices", {"choices": []}),
+    ("a choice that is null", {"choices": [None]}),
+]
+
+
+@pytest.mark.parametrize("reply", [c[1] for c in NO_ANSWERS], ids=[c[0] for c in NO_ANSWERS])
+@pytest.mark.parametrize(
+    ("stated", "billed"),
+    [
+        ({"prompt_tokens": 9, "completion_tokens": 40, "cost": 0.05}, Usage(9, 40, 0.05)),
+        ({"prompt_tokens": 9}, Usage(9)),
+        ({"cost": 0}, Usage(cost_usd=0.0)),
+        ({"prompt_tokens": None, "cost": "much"}, None),
+        (None, None),
+    ],
+)
+def test_what_a_reply_without_an_answer_was_billed_goes_with_its_error(reply, stated, billed):
+    with pytest.raises(LLMError) as caught:
+        read({**reply, "usage": stated})
+    assert caught.value.usage == billed
 
 
 @pytest.mark.parametrize(

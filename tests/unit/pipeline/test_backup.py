@@ -147,7 +147,8 @@ def test_rows_that_come_after_the_snapshot_are_not_in_it(each_settings, tmp_path
 def test_an_answer_that_moves_out_of_the_archive_meanwhile_is_not_passed_by(small, tmp_path, monkeypatch):
     call = open_call(small, "run-1", "generation", 0)
     cell = call.cell.cell_id
-    archived = call.files.archive_response("generation", cell, "abc")
+    request_hash = call.files.read_provenance("generation", cell)["request_hash"]
+    archived = call.files.archive_response("generation", cell, request_hash)
     looks: list[str] = []
     real = stored_files
 
@@ -155,7 +156,7 @@ def test_an_answer_that_moves_out_of_the_archive_meanwhile_is_not_passed_by(smal
         for name in real(data_root):
             if name.startswith("02_tasks") and not looks:  # all responses were listed
                 looks.append(name)
-                assert call.files.restore_response("generation", cell, "abc")
+                assert call.files.restore_response("generation", cell, request_hash)
             if not name.startswith("archive"):
                 yield name
 

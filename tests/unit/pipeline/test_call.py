@@ -24,6 +24,7 @@ from daydreaming.pipeline.call import (
 )
 from daydreaming.settings import Settings
 from daydreaming.store.database import engine_for
+from daydreaming.store.files import DataRoot
 from daydreaming.store.results import (
     delete_responses,
     read_failures,
@@ -276,6 +277,37 @@ class TestStale:
         [row] = read_responses(engine_for(settings), "generation", [back.cell.cell_id])
         assert row["response_size_bytes"] == len("Old essay.")
         assert back.files.archived("generation", back.cell.cell_id, request.request_hash).exists()
+
+    @pytest.mark.parametrize("is_archived", [True, False])
+    def test_two_that_settle_it_at_once_keep_every_answer(self, settings, monkeypatch, is_archived):
+        old = open_call(settings, "run-1", "generation", ESSAY_FREE)
+        old_request = build_request(old)
+        _rerun(settings, generation_temperature=1.0, on_stale="archive")
+        call = open_call(settings, "run-2", "generation", ESSAY_FREE)
+        request, files, cell_id = build_request(call), call.files, call.cell.cell_id
+        if is_archived:
+            # The wanted answer is in the archive: run-2 had it, then somebody had the old one again.
+            settle_stored(call, request)
+            answer_call(settings, "run-2", "generation", ESSAY_FREE, "New essay.")
+            files.archive_response("generation", cell_id, request.request_hash)
+            files.restore_response("generation", cell_id, old_request.request_hash)
+        archive, settled = DataRoot.archive_response, []
+
+        def archive_after_another(data_root, *which):
+            monkeypatch.setattr(DataRoot, "archive_response", archive)
+            settled.append(settle_stored(call, request))
+            if not is_archived:
+                answer_call(settings, "run-2", "generation", ESSAY_FREE, "New essay.")
+            return archive(data_root, *which)
+
+        monkeypatch.setattr(DataRoot, "archive_response", archive_after_another)
+        assert settle_stored(call, request) is True
+        assert settled == [is_archived]
+        assert files.read_response("generation", cell_id) == "New essay."
+        assert files.archived_ids("generation") == [(cell_id, old_request.request_hash)]
+        assert files.archived("generation", cell_id, old_request.request_hash).read_text() == "Old essay."
+        [row] = read_responses(engine_for(settings), "generation", [cell_id])
+        assert row["request_hash"] == request.request_hash
 
     def test_a_new_essay_makes_its_verdict_stale(self, settings: Settings):
         _rerun(settings, generation_temperature=1.0, on_stale="archive")

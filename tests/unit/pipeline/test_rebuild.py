@@ -9,20 +9,23 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import delete, insert, update
+from sqlalchemy import delete, insert, select, update
 
 from daydreaming.errors import StoreError
 from daydreaming.pipeline.call import open_call
-from daydreaming.pipeline.ledger_export import calls_file, failures_file
+from daydreaming.pipeline.ledger_export import calls_file, failures_file, write_calls
+from daydreaming.pipeline.plan import note_refusal, set_cap
 from daydreaming.pipeline.rebuild import rebuild_database
 from daydreaming.pipeline.rebuild_progress import LineProgress
 from daydreaming.pipeline.status import experiment_status
 from daydreaming.pipeline.tables import write_all_tables
 from daydreaming.settings import Settings
-from daydreaming.store.database import SQLITE_NAME, engine_for
+from daydreaming.store.database import SQLITE_NAME, engine_for, writing_engine
 from daydreaming.store.files import DataRoot
+from daydreaming.store.ledger import Settlement, insert_calls, reserve, settle
 from daydreaming.store.migrate import upgrade_database
 from daydreaming.store.plans import read_call, read_run
+from daydreaming.store.replace_tables import rebuilt_tables
 from daydreaming.store.schema import (
     Base,
     Budget,
@@ -37,7 +40,8 @@ from daydreaming.store.schema import (
     PlannedCall,
     Score,
 )
-from tests.support.experiments import NOW, answer_all, make_settings, planned_run, tree_of
+from tests.support.attempts import reservation
+from tests.support.experiments import NOW, answer_all, answer_call, make_settings, planned_run, tree_of
 from tests.support.finished_root import make_finished_root, read_tables
 
 FIRST = "manual__2026-03-01T12:00:00+00:00"
@@ -94,6 +98,7 @@ def _copy(settings: Settings, target: Path) -> Settings:
 
 def _drop_database(settings: Settings) -> None:
     engine_for(settings).dispose()
+    writing_engine(settings).dispose()
     for file in settings.data_root.glob(f"{SQLITE_NAME}*"):
         file.unlink()
 
@@ -241,6 +246,35 @@ def test_a_run_that_writes_meanwhile_is_not_written_over(each_settings):
     assert _rebuild(each_settings).rows["runs"] == 2
 
 
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda settings: set_cap(settings, "demo", 1.0),
+        lambda settings: set_cap(settings, "demo", None),
+        lambda settings: note_refusal(settings, "run-1", "too much"),
+        lambda settings: note_refusal(settings, "run-2", None),
+        lambda settings: note_refusal(settings, "run-2", "for another reason"),
+    ],
+)
+def test_a_cap_or_a_refusal_of_meanwhile_is_not_written_over(each_settings, write):
+    planned_run(each_settings, max_cost_usd=100.0)
+    planned_run(each_settings, "run-2", max_cost_usd=100.0, now=NOW + timedelta(hours=1))
+    note_refusal(each_settings, "run-2", "for a reason")
+
+    class Person(Silent):
+        def begin(self, step: str, total: int) -> None:
+            if step.startswith("replacing"):
+                write(each_settings)
+                self.left = read_tables(each_settings)
+
+    person = Person()
+    with pytest.raises(StoreError, match="somebody has set a cap or refused an estimate"):
+        rebuild_database(each_settings, person)
+    assert read_tables(each_settings) == person.left
+    _rebuild(each_settings)
+    assert read_tables(each_settings) == person.left
+
+
 def test_what_is_of_the_moment_stays(each_settings):
     upgrade_database(each_settings)
     planned_run(each_settings)
@@ -292,6 +326,50 @@ def test_without_the_ledgers_file_each_answer_counts_at_the_price_of_its_record(
     assert spent == {"experiment:demo": total, "day:2026-03-01": total}
     _rebuild(small)
     assert read_tables(small) == tables
+
+
+def _attempt(settings: Settings, call_id: str, state: str, ended_at: datetime, run_id: str = "run-1") -> None:
+    """An attempt at the first cell, which began a minute before."""
+    cell_id = open_call(settings, "run-1", "generation", 1).cell.cell_id
+    columns = {"experiment_id": "demo", "run_id": run_id, "cell_id": cell_id}
+    order = reservation(call_id, 50_000, reserved_at=ended_at - timedelta(minutes=1), **columns)
+    with writing_engine(settings).begin() as connection:
+        reserve(connection, [order])
+        insert_calls(connection, [(order, 0.0)])
+        settle(connection, [Settlement(call_id, state, ended_at, 50_000, "provider")])
+
+
+ASKED, ANSWERED = NOW, NOW + timedelta(seconds=2)
+
+
+@pytest.mark.parametrize(
+    ("state", "ended_at", "run_id", "told"),
+    [
+        ("answered", ANSWERED, "run-1", True),
+        # Its process died: what the answer cost counts already, at its worst case.
+        ("unknown", ANSWERED + timedelta(minutes=2), "run-1", True),
+        # A timeout before it, in which case the answer was paid for beside it.
+        ("unknown", ASKED, "run-1", False),
+        ("answered", ASKED - timedelta(hours=1), "run-1", False),
+        ("failed", ANSWERED, "run-1", False),
+        ("answered", ANSWERED, "run-0", False),
+    ],
+)
+def test_an_answer_counts_once_whatever_else_the_ledger_tells_of_its_cell(
+    settings, state, ended_at, run_id, told
+):
+    planned_run(settings)
+    answer_call(settings, "run-1", "generation", 1)
+    _attempt(settings, "a" * 32, state, ended_at, run_id)
+    write_calls(settings, "demo")
+    _drop_database(settings)
+    notes = _rebuild(settings).notes
+    with engine_for(settings).connect() as connection:
+        spent = connection.scalar(select(Budget.spent_nanousd).where(Budget.scope == "experiment:demo"))
+    assert [note[:30] for note in notes] == ([] if told else ["1 answers are in no calls.csv:"])
+    assert spent == 50_000 + (0 if told else 135_000)
+    # What was added is told by then.
+    assert _rebuild(settings).notes == ()
 
 
 def test_a_data_root_of_an_earlier_release_is_rebuilt_from_inputs_and_task_tables(copied):
@@ -383,7 +461,7 @@ def test_each_step_is_a_line(small):
     rebuild_database(small, LineProgress(lines.append))
     assert lines[0] == "runs and plans (1)"
     assert "responses of demo (20)" in lines
-    assert lines[-1] == "replacing the tables (13)"
+    assert lines[-1] == f"replacing the tables ({len(rebuilt_tables())})"
 
 
 def test_without_a_data_root_there_is_nothing_to_rebuild(settings):

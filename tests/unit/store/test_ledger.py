@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import random
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from itertools import count
 
@@ -21,6 +22,7 @@ from daydreaming.store.ledger import (
     day_scope,
     experiment_scope,
     insert_calls,
+    open_failures,
     read_budget,
     read_calls,
     reserve,
@@ -28,8 +30,10 @@ from daydreaming.store.ledger import (
     settle,
     settle_lost,
 )
+from daydreaming.store.results import insert_failure
 from daydreaming.store.schema import Budget, CallStart, Claim, LLMCall
 from tests.support.attempts import DAY, NOW, reservation
+from tests.unit.store.test_result_rows import failure
 
 NOW_S = NOW.timestamp()
 E, TODAY = experiment_scope("e"), day_scope(DAY)
@@ -459,6 +463,42 @@ def test_a_lease_on_the_same_name_in_the_other_stage_is_another_cells(writing):
     with writing.begin() as connection:
         claim_cells(connection, [Lease("evaluation", "cell of a", "owner of a")], NOW)
     assert lose(writing, holder="") == 1
+
+
+# --- failed attempts
+
+
+WANTED = ("e", "run-1", "generation", "c")
+
+
+def fail(engine, hour, *, final=False, ids=WANTED):
+    row = failure(cell_id=ids[3], experiment_id=ids[0], run_id=ids[1], stage=ids[2])
+    insert_failure(engine, {**row, "final": final, "occurred_at": NOW + timedelta(hours=hour)})
+
+
+def test_failed_attempts_count_from_the_first_that_nothing_has_ended(writing):
+    assert open_failures(writing, *WANTED) == (0, None)
+    for hour in (1, 2):
+        fail(writing, hour)
+    assert open_failures(writing, *WANTED) == (2, NOW + timedelta(hours=1))
+    fail(writing, 3, final=True)
+    assert open_failures(writing, *WANTED) == (0, None)
+    for hour in (4, 5):
+        fail(writing, hour)
+    assert open_failures(writing, *WANTED) == (2, NOW + timedelta(hours=4))
+    ask(writing, reservation("a", cell_id="c"), reservation("b", cell_id="c"), reservation("x", cell_id="x"))
+    end(writing, replace(answered("a", 1), ended_at=NOW + timedelta(hours=4)), answered("b", 1))
+    end(writing, replace(answered("x", 1), ended_at=NOW + timedelta(hours=9)))
+    assert open_failures(writing, *WANTED) == (1, NOW + timedelta(hours=5))
+
+
+@pytest.mark.parametrize("place", range(4))
+def test_failed_attempts_of_another_instance_do_not_count(writing, place):
+    other = tuple("other" if index == place else name for index, name in enumerate(WANTED))
+    fail(writing, 2)
+    fail(writing, 1, ids=other)
+    fail(writing, 3, ids=other, final=True)
+    assert open_failures(writing, *WANTED) == (1, NOW + timedelta(hours=2))
 
 
 # --- any sequence

@@ -7,6 +7,7 @@ import multiprocessing
 import random
 import time
 from bisect import bisect_right
+from datetime import UTC, datetime
 from itertools import count, pairwise
 
 import pytest
@@ -16,14 +17,16 @@ from sqlalchemy import delete, select
 
 from daydreaming.llm.limits import DAY_S, MARGIN_S, MINUTE_S, RAMP_FIRST, RateLimits, ramp_offset_s
 from daydreaming.store import limiter
+from daydreaming.store.claims import LEASE_S, Lease, claim_cells, release_cells
 from daydreaming.store.group_writer import writer_for
 from daydreaming.store.learned_rates import RAMP_END_S
-from daydreaming.store.ledger import Settlement, insert_calls, settle
+from daydreaming.store.ledger import Settlement, insert_calls, settle, settle_lost
 from daydreaming.store.limiter import (
     LATE_S,
     MISSED_S,
     NOW_S,
     TEACHES_FROM_S,
+    CallLost,
     book_starts,
     confirm_starts,
     count_tokens,
@@ -41,12 +44,17 @@ NONE = RateLimits()
 
 
 def book_all(connection, orders):
-    """Book as the desk does it: with the ledger's rows, which tell what was started."""
+    """Book as the desk does it: with leases, and the ledger's rows, which tell what was started."""
+    leases = [Lease(order.stage, order.cell_id, f"owner of {order.cell_id}") for order in orders]
+    assert all(
+        claim_cells(connection, leases, datetime.fromtimestamp(limiter.limiter_clock(connection), UTC))
+    )
     booked = book_starts(connection, orders)
     calls = [
         reservation(
             order.call_id,
             None,
+            owner=f"owner of {order.cell_id}",
             conn_id=order.conn_id,
             model_name=order.model_name,
             stage=order.stage,
@@ -320,8 +328,73 @@ def test_a_start_that_was_sent_stays_when_it_was(writing, clock):
     assert rows(writing)["a"]["start_at"] == began
 
 
-def test_a_start_that_another_owner_gave_up_is_not_waited_for(writing, clock):
-    assert confirm(writing, start("gone", RPM2)) == [0]
+def take_over(connection, cell_id, order):
+    """Another asks for a cell whose lease was not renewed: it has the lease, and books a start."""
+    now = datetime.fromtimestamp(limiter.limiter_clock(connection), UTC)
+    assert claim_cells(connection, [Lease("generation", cell_id, "another")], now) == [True]
+    book_starts(connection, [order])
+
+
+ONE = RateLimits(rpm=1)
+
+
+def test_who_waits_for_a_cell_that_another_has_taken_over_meanwhile_may_not_go(writing, clock):
+    """Also where the other has answered, and given the cell back."""
+    order = start("b", ONE)
+    book(writing, start("a", ONE), order)
+    clock.forward(2 * LEASE_S)
+    with writing.begin() as connection:
+        take_over(connection, order.cell_id, start("c", ONE, cell_id=order.cell_id))
+    before = rows(writing)
+    for _ in range(2):
+        with pytest.raises(CallLost):
+            confirm(writing, order)
+        assert rows(writing) == before
+        with writing.begin() as connection:
+            release_cells(connection, [Lease("generation", order.cell_id, "another")])
+
+
+def test_who_waits_with_a_lease_that_has_run_out_and_that_nobody_took_has_it_again(writing, clock):
+    order = start("b", ONE)
+    book(writing, start("a", ONE), order)
+    clock.forward(2 * LEASE_S)
+    assert confirm(writing, order) == [0]
+    clock.forward(LEASE_S - 1)
+    now = datetime.fromtimestamp(clock.now, UTC)
+    with writing.begin() as connection:
+        assert claim_cells(connection, [Lease("generation", order.cell_id, "another")], now) == [False]
+
+
+def test_who_waits_and_whose_money_was_given_up_meanwhile_may_not_go(writing, clock):
+    order = start("b", ONE)
+    book(writing, start("a", ONE), order)
+    clock.forward(2 * LEASE_S)
+    with writing.begin() as connection:
+        settle_lost(connection, datetime.fromtimestamp(clock.now, UTC), clock.now)
+    with pytest.raises(CallLost):
+        confirm(writing, order)
+
+
+def test_of_those_who_ask_together_one_that_is_lost_confirms_none(writing, clock):
+    """They ask again one by one, as the writer has it."""
+    orders = [start("b", ONE), start("x", ONE, model="prov/other")]
+    book(writing, start("a", ONE), *orders)
+    with pytest.raises(CallLost):
+        confirm(writing, *orders, start("gone", ONE))
+    assert confirm(writing, *orders) == [MINUTE, 0]
+
+
+def test_a_call_that_was_taken_over_before_its_time_had_come_was_not_sent(writing, clock):
+    orders = [start("a", ONE), start("b", ONE), start("c", ONE)]
+    book(writing, *orders)
+    clock.forward(2 * LEASE_S)
+    with writing.begin() as connection:
+        for order in orders[:2]:
+            take_over(connection, order.cell_id, start(f"again-{order.call_id}", ONE, cell_id=order.cell_id))
+        settle_lost(connection, datetime.fromtimestamp(clock.now, UTC), clock.now)
+    with writing.connect() as connection:
+        states = dict(connection.execute(select(LLMCall.call_id, LLMCall.state)).all())
+    assert states == {"a": "unknown", "b": "unsent", "c": "unsent"}
 
 
 @pytest.mark.parametrize("late_s", [LATE_S + 0.1, 3.0, MISSED_S + 1, 30.0])
@@ -915,7 +988,7 @@ def ask_over_time(number, results_settings, ticks, barrier, answers):
     barrier.wait(60)
     for i in range(25):
         order = start(f"{number}-{i}", SHARED, tokens=rng.randrange(1, 30))
-        booked = writer.submit(book_starts, order).result(60)
+        booked = writer.submit(book_all, order).result(60)
         (waiting if booked.wait_s else sent).append((booked.start_at, order))
         waiting, sent = confirm_due(writer, waiting, sent)
     while waiting:

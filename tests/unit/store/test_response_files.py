@@ -291,6 +291,25 @@ def test_archiving_what_another_process_has_moved_changes_nothing(files):
     assert files.archived("generation", CELL, "h1").with_suffix(".json").exists()
 
 
+def test_archiving_leaves_another_answer_than_was_meant(files):
+    write(files, "old", request_hash="h1")
+    files.archive_response("generation", CELL, "h1")
+    # Another process brought it while this one still meant the old one.
+    write(files, "new", request_hash="h2")
+    files.archive_response("generation", CELL, "h1")
+    assert files.read_response("generation", CELL) == "new"
+    assert files.read_provenance("generation", CELL) == {"request_hash": "h2"}
+    assert files.archived("generation", CELL, "h1").read_text() == "old"
+    assert files.read_archived_provenance("generation", CELL, "h1") == {"request_hash": "h1"}
+
+
+def test_archiving_leaves_a_text_without_a_record(files):
+    write_whole(files.response("generation", CELL), "mine")
+    files.archive_response("generation", CELL, "h1")
+    assert files.read_response("generation", CELL) == "mine"
+    assert files.archived_ids("generation") == []
+
+
 def test_a_crash_while_archiving_never_leaves_an_answer_without_its_record(local_files, monkeypatch):
     write(local_files, "old", request_hash="h1")
     response = local_files.response("generation", CELL)

@@ -30,6 +30,7 @@ from tests.support.trigger_runs import cell_id, drive, events_of, failure_of, un
 pytestmark = pytest.mark.usefixtures("impatient", "connected")
 FIRST, SECOND = IN_BATCH
 HALF = ModelPrice(0.075, 0.3, "llm_models.csv, batch")
+HALF_OF_JUDGE = ModelPrice(0.5, 1.0, HALF.source)
 
 
 @pytest.fixture
@@ -154,12 +155,24 @@ def test_what_a_failed_member_was_billed_is_kept(settings, engine, row, cost, me
     assert (call["state"], call["cost_nanousd"]) == ("failed", cost)
 
 
-def test_an_answer_to_an_essay_that_has_changed_since_is_not_taken(settings, engine, files):
+def test_a_member_cut_off_without_counted_tokens_costs_the_worst_case(settings, engine):
+    uncounted = {"input_tokens": 0, "output_tokens": 0}
+    land(settings, row_of(0, "Half", finish_reason="length", usage=uncounted), row_of(1, ESSAY))
+    assert "was cut off" in failure_of(drive(index=FIRST))[2]
+    [call] = [call for call in read_calls(engine) if call["cell_id"] == cell_id(engine, index=FIRST)]
+    assert (call["state"], call["cost_source"]) == ("failed", "worst case")
+    assert call["cost_nanousd"] == call["reserved_nanousd"] > 0
+
+
+def test_an_answer_to_an_essay_that_has_changed_since_is_not_taken_and_was_billed(settings, engine, files):
     call = answer_call(settings, "run-1", "generation", 0)
     land(settings, row_of(0, "SCORE: 7"), row_of(1, "SCORE: 8"), stage="evaluation")
     files.response("generation", call.cell.cell_id).write_text("Another essay.")
     assert "answers another request" in failure_of(drive("evaluation", JUDGED_IN_BATCH[0]))[2]
     assert read_responses(engine, "evaluation") == []
+    judged = cell_id(engine, "evaluation", JUDGED_IN_BATCH[0])
+    [landed] = [call for call in read_calls(engine) if call["cell_id"] == judged]
+    assert (landed["state"], landed["cost_nanousd"]) == ("failed", call_nanousd(HALF_OF_JUDGE, 100, 200))
 
 
 @pytest.mark.parametrize("state", ["failed", "upstream_failed", "skipped", "removed"])

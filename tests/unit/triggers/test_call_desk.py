@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from airflow.triggers.base import TaskSuccessEvent, TriggerEvent
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from daydreaming.errors import LLMTransientError
 from daydreaming.llm.limits import DAY_S, MARGIN_S
@@ -17,13 +17,14 @@ from daydreaming.llm.price import ModelPrice, call_nanousd, worst_case_nanousd
 from daydreaming.llm.simulator import SimulatorProcess, estimate_tokens
 from daydreaming.pipeline.plan import set_cap
 from daydreaming.settings import Settings
+from daydreaming.store.claims import LEASE_S
 from daydreaming.store.database import engine_for, writing_engine
 from daydreaming.store.group_writer import writer_for
 from daydreaming.store.ledger import budget_day, day_scope, experiment_scope, read_budget, read_calls
 from daydreaming.store.limiter import limiter_clock
 from daydreaming.store.plans import cells_of_run
 from daydreaming.store.results import read_failures, read_responses
-from daydreaming.store.schema import CallStart, Claim, ModelRate
+from daydreaming.store.schema import CallStart, CellFailure, Claim, ModelRate
 from daydreaming.triggers import desk, llm
 from daydreaming.triggers.desk import CallDesk
 from daydreaming.triggers.leases import LeaseKeeper
@@ -398,6 +399,55 @@ def test_a_provider_that_wants_to_be_left_alone_for_long_is_called_again_by_a_re
     assert_nothing_is_held(engine)
 
 
+@pytest.fixture
+def refused_for_an_hour(monkeypatch):
+    """A provider that says again and again to come back in an hour."""
+
+    async def refuse(*_args, on_headers, **_kwargs):
+        on_headers(429, {"retry-after": "3600"})
+        raise LLMTransientError("quota", 3600.0, status=429)
+
+    monkeypatch.setattr(llm, "send", refuse)
+
+
+def grow_older(engine, hours):
+    """Let what failed have failed that much earlier."""
+    with engine.begin() as connection:
+        for failure_id, at in connection.execute(select(CellFailure.id, CellFailure.occurred_at)).all():
+            change = update(CellFailure).where(CellFailure.id == failure_id)
+            connection.execute(change.values(occurred_at=at - timedelta(hours=hours)))
+
+
+@pytest.mark.usefixtures("refused_for_an_hour")
+def test_a_provider_that_sends_an_instance_away_for_ever_is_given_up_after_a_day(engine, monkeypatch):
+    for coming in range(4):  # after 0, 7, 14 and 21 hours: a limit per day is over then
+        away(monkeypatch, coming * 7 * 3600)
+        rescheduled(drive(index=ESSAY_PAID))
+        grow_older(engine, 7)
+    away(monkeypatch, 28 * 3600)
+    error_class, is_transient, _ = failure_of(drive(index=ESSAY_PAID))
+    assert (error_class, is_transient) == ("LLMTransientError", True)
+    assert [(f["attempt"], f["final"]) for f in read_failures(engine, "demo")] == [(1, False)] * 4 + [
+        (5, True)
+    ]
+    # Airflow's retry has a day of its own.
+    away(monkeypatch, 29 * 3600)
+    rescheduled(drive(index=ESSAY_PAID))
+    assert_nothing_is_held(engine)
+
+
+@pytest.mark.usefixtures("refused_for_an_hour")
+def test_an_instance_that_comes_back_once_a_day_has_all_its_attempts(engine, monkeypatch):
+    monkeypatch.setenv("DAYDREAMING_CALL_ATTEMPTS", "3")
+    attempts = []
+    for day in range(4):
+        away(monkeypatch, day * DAY_S)
+        event = drive(index=ESSAY_PAID)
+        attempts.append((event.payload["status"], read_failures(engine, "demo")[-1]["attempt"]))
+        grow_older(engine, 24)
+    assert attempts == [("reschedule", 1), ("reschedule", 1), ("failed", 3), ("reschedule", 1)]
+
+
 def test_a_refusal_pauses_the_other_calls_of_its_model_and_of_no_other(
     engine, connect, simulator, monkeypatch, admissions
 ):
@@ -448,6 +498,35 @@ def test_a_call_whose_lease_was_lost_while_it_waited_asks_again_and_is_made_once
     assert simulator.stats()["calls"] == 1
     assert sorted(row["state"] for row in read_calls(engine)) == ["answered", "unsent"]
     assert_nothing_is_held(engine)
+
+
+def test_a_call_that_another_has_made_while_the_machine_slept_is_not_made_again(
+    settings, engine, connect, simulator, monkeypatch, admissions
+):
+    """This process's own clock stood still meanwhile, and its lease has run out."""
+    connect(simulator.base_url, rate_limits={"rpm": 1})
+    monkeypatch.setattr(desk, "RECHECK_GIVEN_UP_S", 0.05)
+    drive(index=ESSAY_PAID)
+
+    async def run():
+        waiting = asyncio.create_task(events_of(index=TAGS_PAID))
+        await until(lambda: len(admissions) == 2)
+        away(monkeypatch, 2 * LEASE_S)
+        other = threading.Thread(target=drive, kwargs={"index": TAGS_PAID})
+        other.start()
+        other.join(60)  # not awaited: nothing of this loop goes on
+        assert [row["state"] for row in await asyncio.to_thread(read_calls, engine)] == EXPECTED
+        return await waiting
+
+    assert [type(event) for event in asyncio.run(run())] == [TaskSuccessEvent]
+    assert admissions[1][1] > 50
+    assert simulator.stats()["calls"] == 2
+    assert [row["state"] for row in read_calls(engine)] == EXPECTED
+    assert_nothing_is_held(engine)
+
+
+#: Of the call before, of the one that was never sent, and of the one that another made.
+EXPECTED = ["answered", "unsent", "answered"]
 
 
 # --- cancelled

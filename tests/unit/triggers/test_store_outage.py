@@ -1,4 +1,4 @@
-"""A bucket that is out of reach for a while costs time, and neither an answer nor a second call."""
+"""A bucket or a disk that refuses for a while costs time, and neither an answer nor a second call."""
 
 from __future__ import annotations
 
@@ -70,35 +70,42 @@ def test_an_answer_waits_until_the_store_is_back_and_is_paid_for_once(far, s3_se
     assert len(read_responses(engine, "generation")) == 1
 
 
-def test_an_answer_waits_for_room_on_a_full_disk(settings, simulator, monkeypatch):
-    monkeypatch.setattr(storing, "FIRST_WAIT_S", 0.05)
+@pytest.mark.parametrize("number", ["ENOSPC", "EDQUOT", "EMFILE", "EIO", "ESTALE", "ENOLCK", "EROFS"])
+def test_an_answer_waits_until_the_disk_takes_it_and_is_paid_for_once(
+    settings, simulator, monkeypatch, number
+):
+    monkeypatch.setattr(storing, "FIRST_WAIT_S", 0.02)
     planned_run(settings)
     store, tried = desk.store_answer, []
 
-    def while_it_is_full(*args, **kwargs):
-        tried.append(errno.ENOSPC)
+    def while_it_refuses(*args, **kwargs):
+        tried.append(number)
         if len(tried) < 3:
-            raise OSError(errno.ENOSPC, "No space left on device")
+            raise OSError(getattr(errno, number), "refused")
         return store(*args, **kwargs)
 
-    monkeypatch.setattr(desk, "store_answer", while_it_is_full)
+    monkeypatch.setattr(desk, "store_answer", while_it_refuses)
     assert type(drive()) is TaskSuccessEvent
     assert (len(tried), simulator.stats()["calls"]) == (3, 1)
     assert [row["state"] for row in read_calls(engine_for(settings))] == ["answered"]
 
 
-def test_another_problem_of_the_disk_is_told_at_once(settings, simulator, monkeypatch):
+def test_an_answer_that_no_disk_takes_for_an_hour_is_given_up_and_not_bought_again_by_itself(
+    settings, simulator, monkeypatch
+):
+    monkeypatch.setattr(storing, "FIRST_WAIT_S", 0.02)
+    monkeypatch.setattr(storing, "GIVEN_UP_AFTER_S", 0.1)
     planned_run(settings)
-    tried = []
 
     def read_only(*args, **kwargs):
-        tried.append(errno.EROFS)
         raise OSError(errno.EROFS, "Read-only file system")
 
     monkeypatch.setattr(desk, "store_answer", read_only)
-    with pytest.raises(OSError, match="Read-only"):
-        drive()
-    assert (len(tried), simulator.stats()["calls"]) == (1, 1)
+    error_class, is_transient, message = failure_of(drive())
+    assert (error_class, is_transient, simulator.stats()["calls"]) == ("StoreError", False, 1)
+    assert message.startswith("The answer could not be stored for ")
+    assert "Read-only file system" in message
+    assert [row["state"] for row in read_calls(engine_for(settings))] == ["unknown"]
 
 
 def test_a_key_that_is_corrected_in_the_connection_is_read_anew(far, s3, simulator, monkeypatch):
