@@ -49,6 +49,7 @@ _PIVOT_KINDS: Final[Mapping[str, Kind]] = {
     "evaluation_replicate": "integer",
     "scale": "text",
 }
+_ESSAY: Final = ("combo_id", "generation_template", "generation_model")
 _VERSION = re.compile(r"(?P<base>.*[^._-])[._-]+v(?P<number>\d+(?:\.\d+)*)", re.IGNORECASE)
 
 
@@ -100,7 +101,8 @@ def template_version_comparison_pivot(evaluations: pd.DataFrame) -> pd.DataFrame
           column of the factor itself is empty.
         - ``scale``: of the scores of the row; ``0-10 (rescaled)`` where versions have different scales.
         - per version (``base``, ``v1``, ``v2``, …): its score; empty where the template has no such
-          version. A cell in which a version has no score is left out.
+          version. A cell in which a version has no score is left out, and a verdict on an essay of which
+        nobody can tell any more which replicate it was.
         - per pair of versions: ``v2_minus_v1``, …, the difference of the two scores.
 
         No rows, and no column after ``scale``, where no template has two versions.
@@ -156,12 +158,24 @@ def _families_of(evaluations: pd.DataFrame) -> Iterator[tuple[str, str, list[Ver
 def _families(evaluations: pd.DataFrame) -> Iterator[tuple[str, str, list[Version], pd.DataFrame]]:
     """Each template with versions, and its evaluations with the columns of a cell and ``version``."""
     cells = evaluations.rename(columns={"replicate": "evaluation_replicate"})
-    # An essay that a person brought with its verdict has no row of its own: it is the first.
-    cells = cells.assign(generation_replicate=cells["generation_replicate"].fillna(1))
+    cells = cells.assign(generation_replicate=_replicates(cells))
     for factor, base, versions in _families_of(evaluations):
         labels = {version.template_id: version.label for version in versions}
         frame = cells.loc[cells[factor].isin(list(labels))]
         yield factor, base, versions, frame.assign(version=frame[factor].map(labels))
+
+
+def _replicates(cells: pd.DataFrame) -> pd.Series[Any]:
+    """Which replicate each verdict is on; empty where nobody can tell: it is then in no shared cell."""
+    known = cells["generation_replicate"]
+    # The row of an essay is missing where a person brought the verdict alone, or deleted the response.
+    numbers = known.fillna(1)
+    essays = cells.assign(generation_replicate=numbers).groupby(
+        [*_ESSAY, "generation_replicate"], dropna=False
+    )
+    # Of two that may be the first, one is not.
+    is_only = essays["generation_task_id"].transform("nunique") == 1
+    return numbers.where(known.notna() | is_only)
 
 
 def _family_cells(factor: str, base: str, versions: Sequence[Version], frame: pd.DataFrame) -> pd.DataFrame:

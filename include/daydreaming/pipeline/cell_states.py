@@ -11,6 +11,7 @@ from daydreaming.inputs.records import Stage
 from daydreaming.settings import Settings
 from daydreaming.store.database import engine_for
 from daydreaming.store.open_cells import OpenCell, OpenFilter, Scope, moment_of, read_open
+from daydreaming.store.own_readings import read_as
 from daydreaming.store.results import read_responses
 
 State = Literal["answered", "refused", "failed", "running", "waiting", "blocked", "held"]
@@ -23,7 +24,8 @@ class CellState:
     Attributes:
         state: ``refused``: an answer is stored, and the experiment must not count it; the others are those
             of ``OpenCell``.
-        row: Of the answer, in ``generations`` or ``evaluations``; None where there is none.
+        row: Of the answer, in ``generations`` or ``evaluations``, as the experiment reads it; None where
+            there is none.
         failure: The cell with its last failure, where there is no answer that counts; None where none was
             recorded.
     """
@@ -44,7 +46,11 @@ def cell_states(
     """States of cells that the experiment planned, by ID."""
     engine, wanted = engine_for(settings), OpenFilter(stage=stage)
     # The answers first: one that comes in between is not taken for one that was refused.
-    rows = {row[f"{stage}_task_id"]: row for row in read_responses(engine, stage, cell_ids)}
+    rows: dict[str, dict[str, Any]] = {
+        row[f"{stage}_task_id"]: row for row in read_responses(engine, stage, cell_ids)
+    }
+    if stage == "evaluation":
+        rows = read_as(engine, experiment_id, rows.values())
     scope, moment = Scope(experiment_id, cell_ids=cell_ids), moment_of(settings, now)
     found = read_open(engine, scope, moment, wanted, limit=len(cell_ids))
     open_cells = {cell.cell_id: cell for cell in found}

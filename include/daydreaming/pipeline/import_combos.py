@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from daydreaming.design.combinations import Combination
 from daydreaming.design.ids import COMBO_PREFIX
 from daydreaming.inputs.legacy_combos import UNKNOWN_LEVEL
@@ -10,7 +12,7 @@ from daydreaming.settings import Settings
 from daydreaming.store.combo_mappings import read_combo_mappings
 from daydreaming.store.database import SQLITE_NAME, engine_for
 from daydreaming.store.files import DataRoot
-from daydreaming.store.imports import read_combinations
+from daydreaming.store.imports import generations_by_combination, read_combinations
 
 
 def known_combinations(settings: Settings) -> dict[str, Combination]:
@@ -19,20 +21,61 @@ def known_combinations(settings: Settings) -> dict[str, Combination]:
     Raises:
         StoreError: ``combo_mappings.csv`` cannot be read.
     """
-    known: dict[str, Combination] = {}
-    if settings.results_conn or (settings.data_root / SQLITE_NAME).exists():
-        known = {i: c for i, c in _stored(settings).items() if c.concept_ids}
+    known = {i: c for i, c in _stored(settings).items() if c.concept_ids}
     mappings = read_combo_mappings(DataRoot(settings.data_root).combo_mappings())
     for combo_id, (concepts, level, k_max) in mappings.items():
         known[combo_id] = Combination(combo_id, tuple(sorted(concepts)), level, k_max)
     return known
 
 
+def unexplained_answers(settings: Settings, known: Collection[str]) -> dict[str, set[str]]:
+    """Generations of which nobody says what their numbered combination stands for; makes no database.
+
+    Args:
+        settings: The deployment's settings.
+        known: IDs of combinations that this data root knows.
+
+    Returns:
+        Their IDs by that of the combination.
+    """
+    if not _has_table(settings, "generations"):
+        return {}
+    return {
+        combo_id: ids
+        for combo_id, ids in generations_by_combination(engine_for(settings)).items()
+        if combo_id not in known and not combo_id.startswith(COMBO_PREFIX)
+    }
+
+
 def _stored(settings: Settings) -> dict[str, Combination]:
+    return read_combinations(engine_for(settings)) if _has_table(settings, "combinations") else {}
+
+
+def _has_table(settings: Settings, name: str) -> bool:
     from sqlalchemy import inspect
 
-    engine = engine_for(settings)
-    return read_combinations(engine) if inspect(engine).has_table("combinations") else {}
+    if not settings.results_conn and not (settings.data_root / SQLITE_NAME).exists():
+        return False
+    return inspect(engine_for(settings)).has_table(name)
+
+
+def check_unexplained(combo_id: str, elsewhere: Collection[str]) -> None:
+    """Refuse a numbered combination that may be another one than that of answers which are here.
+
+    Args:
+        combo_id: The ID.
+        elsewhere: IDs of the ``unexplained_answers`` of it that the folder does not hold.
+
+    Raises:
+        PlacingError: There are any.
+    """
+    if elsewhere:
+        raise PlacingError(
+            f"{combo_id} is a number, which every plan of the original counted anew. This data root has "
+            f"answers of it that the folder does not hold ({len(elsewhere)}, first {min(elsewhere)}), and "
+            "does not know what it stands for in them. If one plan made both, import them in one folder; "
+            "else import into another data root."
+        )
 
 
 def check_combination(combo_id: str, theirs: Combination | None, ours: Combination | None) -> None:

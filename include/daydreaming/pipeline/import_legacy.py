@@ -17,7 +17,7 @@ from daydreaming.inputs.legacy import LegacyFolder, read_legacy
 from daydreaming.inputs.legacy_layout import Unplaced
 from daydreaming.inputs.records import Stage
 from daydreaming.pipeline.import_cells import CellFinder
-from daydreaming.pipeline.import_combos import combination_to_record, known_combinations
+from daydreaming.pipeline.import_combos import combination_to_record, known_combinations, unexplained_answers
 from daydreaming.pipeline.import_essays import KeptEssays, choose_parsers, keep_essays
 from daydreaming.pipeline.import_ids import ModelId
 from daydreaming.pipeline.import_parsers import TemplateParser, read_our_tables
@@ -57,10 +57,12 @@ def import_legacy(
     _check_arguments(settings, root, experiment_id)
     ours = read_our_tables(settings.inputs_root)
     folder = read_legacy(root)
+    known = known_combinations(settings)
     survey = Survey(
         CellFinder(folder, ours.names),
         DataRoot(settings.data_root, settings.results_conn),
-        known_combinations(settings),
+        known,
+        unexplained_answers(settings, known),
     )
     survey.look()
     parsers = choose_parsers(survey, ours)

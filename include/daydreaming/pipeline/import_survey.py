@@ -7,7 +7,8 @@ placed, since a verdict must not end up with another essay than the one that it 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from daydreaming.design.combinations import Combination
 from daydreaming.inputs.legacy_layout import KIND_FOLDERS, Kind, LegacyFile, Unplaced
 from daydreaming.inputs.records import Stage
 from daydreaming.pipeline.import_cells import CellFinder
-from daydreaming.pipeline.import_combos import check_combination
+from daydreaming.pipeline.import_combos import check_combination, check_unexplained
 from daydreaming.pipeline.import_ids import PlacingError
 from daydreaming.store.files import DataRoot
 from daydreaming.store.plans import PlannedCell
@@ -44,6 +45,7 @@ class Survey:
 
     Attributes:
         known: Combinations that the data root knows, by ID.
+        unexplained: See ``unexplained_answers``.
         answers: Responses that can be placed or are there, by stage and our ID.
         refused: Stage and ID of responses that can not, though it is known what they are.
     """
@@ -51,15 +53,19 @@ class Survey:
     finder: CellFinder
     files: DataRoot
     known: Mapping[str, Combination]
+    unexplained: Mapping[str, Collection[str]]
     found: list[Found] = field(default_factory=list)
     unplaced: list[Unplaced] = field(default_factory=list)
     answers: dict[tuple[Stage, str], Found] = field(default_factory=dict)
     refused: set[tuple[Stage, str]] = field(default_factory=set)
     _digests: dict[Path, str] = field(default_factory=dict)
+    _elsewhere: dict[str, set[str]] = field(default_factory=dict)
 
     def look(self) -> None:
         """Look at every file."""
         listed = self.finder.folder.layout.files
+        if self.unexplained:
+            self._find_elsewhere(listed)
         for kind in KIND_FOLDERS:
             # Two IDs of the original may become one of ours: the one that needs no change comes first.
             for file in sorted((f for f in listed if f.kind == kind), key=lambda f: "/" in f.legacy_id):
@@ -67,6 +73,22 @@ class Survey:
                     self._look_at(file)
                 except PlacingError as error:
                     self.unplaced.append(Unplaced(kind, file.relative, str(error)))
+
+    def _find_elsewhere(self, listed: Iterable[LegacyFile]) -> None:
+        """Which of the unexplained answers are there, and not in the folder with the same bytes."""
+        self._elsewhere = {
+            combo_id: {i for i in ids if self._target("generation_response", i).exists()}
+            for combo_id, ids in self.unexplained.items()
+        }
+        for file in listed:
+            if file.kind == "generation_response":
+                # What has no place, or cannot be read, is told when its turn comes.
+                with suppress(PlacingError):
+                    cell = self.finder.find(file.stage, file.legacy_id)
+                    others = self._elsewhere.get(cell.combo_id, set())
+                    there = self._target(file.kind, cell.cell_id)
+                    if cell.cell_id in others and read_bytes(file.path) == there.read_bytes():
+                        others.remove(cell.cell_id)
 
     def _look_at(self, file: LegacyFile) -> None:
         cell = self.finder.find(file.stage, file.legacy_id)
@@ -89,6 +111,7 @@ class Survey:
             self.finder.folder.combinations.get(cell.combo_id),
             self.known.get(cell.combo_id),
         )
+        check_unexplained(cell.combo_id, self._elsewhere.get(cell.combo_id, ()))
         key = (file.stage, cell.cell_id)
         if file.kind == "evaluation_response":
             self._check_generation(cell.generation_task_id)

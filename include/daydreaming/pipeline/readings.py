@@ -51,7 +51,7 @@ def readings_of_experiment(settings: Settings, experiment_id: str) -> Readings:
     for template in (
         t for run in frozen for t in frozen_inputs(settings.data_root, run).evaluation_templates
     ):
-        found.setdefault(template.template_id, set()).add(_reading(template))
+        found.setdefault(template.template_id, set()).add(reading_of(template))
     for scoring in all_scorings(settings, experiment_id):
         reading = Reading(scoring.parser, scoring.score_min, scoring.score_max)
         found.setdefault(scoring.evaluation_template, set()).add(reading)
@@ -108,7 +108,8 @@ def _scores(call: CellCall, row: Mapping[str, Any], others: frozenset[Reading]) 
         yield score_row({**row, "parser": reading.parser, **scale, "score": score, "score_error": error})
 
 
-def _reading(template: Template) -> Reading:
+def reading_of(template: Template) -> Reading:
+    """How an evaluation template says that its verdicts are read."""
     if template.score_min is None or template.score_max is None:
         raise ValueError("an evaluation template has a scale")
     return Reading(template.parser, float(template.score_min), float(template.score_max))

@@ -15,6 +15,7 @@ from typing import Any
 from daydreaming.inputs.records import Stage
 from daydreaming.pipeline.call import CellCall, open_calls, response_row
 from daydreaming.pipeline.outdated import outdated_ids
+from daydreaming.pipeline.own_readings import refresh_own_readings
 from daydreaming.pipeline.read_ahead import read_ahead
 from daydreaming.pipeline.readings import refresh_scores
 from daydreaming.pipeline.shared_cells import SharedCells, find_shared_cells
@@ -53,8 +54,8 @@ def refresh_rows(
 ) -> ExperimentRows:
     """Derive every row of an experiment from its files again; write those that differ.
 
-    Members and scores follow: what answers a planned cell serves the experiment, and is read in each
-    way that the experiments that planned it ask for.
+    Members and readings follow: what answers a planned cell serves the experiment, and is read in each
+    way that the experiments that planned it ask for; each of these keeps its own reading.
 
     Args:
         settings: The deployment's settings.
@@ -77,7 +78,13 @@ def refresh_rows(
         settings, experiment_id, calls["evaluation"], refreshed["evaluation"].stored, shared["evaluation"]
     )
     rows = {stage: refreshed[stage].rows for stage in _STAGES}
-    outdated = {stage: outdated_ids(settings, experiment_id, stage, planned[stage]) for stage in _STAGES}
+    refresh_own_readings(
+        settings, experiment_id, rows["evaluation"], refreshed["evaluation"].stored, shared["evaluation"]
+    )
+    essayless = [cell_id for cell_id, row in rows["generation"].items() if row["essay_error"]]
+    outdated = {
+        stage: outdated_ids(settings, experiment_id, stage, planned[stage], essayless) for stage in _STAGES
+    }
     for stage in _STAGES:
         for cell_id in outdated[stage]:
             # Its row stays in the database, for the file is there; this experiment must not count it.

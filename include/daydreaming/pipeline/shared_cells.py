@@ -29,11 +29,11 @@ class SharedCells:
     """Cells of one experiment and stage that other experiments planned too.
 
     Attributes:
-        sharers: IDs of those experiments, by cell ID.
+        sharers: By cell ID, those experiments and the last of their runs that planned it.
         owners: By cell ID, the call of the newest run that planned it, where that is of another experiment.
     """
 
-    sharers: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    sharers: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     owners: Mapping[str, CellCall] = field(default_factory=dict)
 
     @property
@@ -43,7 +43,11 @@ class SharedCells:
 
     def others(self, cell_id: str) -> Sequence[str]:
         """Experiments that share this cell."""
-        return self.sharers.get(cell_id, ())
+        return sorted(self.sharers.get(cell_id, ()))
+
+    def last_runs(self, cell_id: str) -> Mapping[str, str]:
+        """The last run of each of them that planned it."""
+        return self.sharers.get(cell_id, {})
 
 
 def find_shared_cells(
@@ -80,12 +84,13 @@ def find_shared_cells(
         for other, cells in newest.items()
         for cell_id, call in open_calls(settings, other, cells).items()
     }
-    return SharedCells({cell_id: _names(found) for cell_id, found in shared.items()}, owners)
+    return SharedCells({cell_id: _last_runs(found) for cell_id, found in shared.items()}, owners)
 
 
 def _has_inputs(settings: Settings, run: RunRecord) -> bool:
     return (settings.data_root / run.inputs_path / SNAPSHOT_FILE).exists()
 
 
-def _names(found: Sequence[tuple[object, SharedCell]]) -> list[str]:
-    return sorted({cell.experiment_id for _, cell in found})
+def _last_runs(found: Sequence[tuple[object, SharedCell]]) -> dict[str, str]:
+    # They come oldest first.
+    return {cell.experiment_id: cell.run_id for _, cell in found}

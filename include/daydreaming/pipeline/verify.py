@@ -17,7 +17,7 @@ from daydreaming.pipeline.shared_cells import SharedCells, find_shared_cells
 from daydreaming.pipeline.verify_answers import SeenAnswers, StageAnswers, check_answers
 from daydreaming.pipeline.verify_files import check_files, check_ratings, count_files
 from daydreaming.pipeline.verify_findings import Finding, Kind, Report
-from daydreaming.pipeline.verify_rows import check_members, check_readings
+from daydreaming.pipeline.verify_rows import check_members, check_own_readings, check_readings
 from daydreaming.pipeline.verify_runs import check_runs, read_frozen_inputs
 from daydreaming.pipeline.verify_tables import check_cross_tables, check_tables
 from daydreaming.settings import Settings
@@ -165,12 +165,14 @@ class _Check:
         yield from check_answers(calls, rows, shared.owners, self.seen, found, self.progress.advance)
         self.report.checked[f"{stage}s"] += len(calls)
         yield from _recordless(name, stage, found)
-        self.outdated[stage] = found.stale & refused_as_stale(engine_for(settings), name, stage)
+        refused = found.stale & refused_as_stale(engine_for(settings), name, stage)
+        self.outdated[stage] = refused | found.lost_essay
         counted = found.rows.keys() - self.outdated[stage]
         is_whole = len(self.calls[stage]) == len(planned) and not found.unreadable
         yield from check_members(settings, name, stage, counted, is_whole)
         if stage == "evaluation":
             yield from check_readings(settings, name, calls, found.stored, shared)
+            yield from check_own_readings(settings, name, found.rows, found.stored)
 
     def _has_begun(self) -> bool:
         """Whether there is an answer or a table: a run that only estimated, or waits, has neither."""

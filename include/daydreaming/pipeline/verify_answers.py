@@ -52,6 +52,7 @@ class StageAnswers:
         rows: By cell ID, derived from the files as this experiment reads them.
         stored: Likewise, as the results database is to hold them.
         stale: IDs whose answer answers another request.
+        lost_essay: IDs of verdicts on an essay that is there no more.
         unreadable: How many could not be derived.
         recordless: How many have no record.
     """
@@ -59,6 +60,7 @@ class StageAnswers:
     rows: dict[str, dict[str, Any]] = field(default_factory=dict)
     stored: dict[str, dict[str, Any]] = field(default_factory=dict)
     stale: set[str] = field(default_factory=set)
+    lost_essay: set[str] = field(default_factory=set)
     unreadable: int = 0
     recordless: int = 0
 
@@ -154,6 +156,7 @@ def _check_request(call: CellCall, record: Mapping[str, Any], found: StageAnswer
     try:
         request = build_request(call)
     except MissingResponseError:
+        _note_lost_essay(call, record, found)
         generation = call.cell.generation_task_id
         yield _finding(
             call, Kind.MISSING_PARENT, f"generation {generation}, which it judges, has no response"
@@ -162,13 +165,21 @@ def _check_request(call: CellCall, record: Mapping[str, Any], found: StageAnswer
         found.stale.add(call.cell.cell_id)
         generation = call.cell.generation_task_id
         yield _finding(call, Kind.STALE_RESPONSE, f"generation {generation}, which it judges, is stale")
-    except (EssayParseError, StoreError):
-        pass  # It is said of the generation that it has no essay, or cannot be read.
+    except EssayParseError:  # That is said of the generation.
+        _note_lost_essay(call, record, found)
+    except StoreError:
+        pass  # It is said of the generation that it cannot be read.
     except DaydreamingError as error:
         yield _finding(call, Kind.UNREADABLE, f"its prompt cannot be rendered: {error}")
     else:
         yield from _check_stale(call, request, record, found)
         yield from _check_prompt(call, request, record)
+
+
+def _note_lost_essay(call: CellCall, record: Mapping[str, Any], found: StageAnswers) -> None:
+    # One without a hash was brought by a person, and is taken as it is.
+    if record.get("request_hash"):
+        found.lost_essay.add(call.cell.cell_id)
 
 
 def _check_stale(

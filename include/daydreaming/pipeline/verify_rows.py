@@ -9,6 +9,7 @@ from typing import Any
 
 from daydreaming.inputs.records import Stage
 from daydreaming.pipeline.call import CellCall
+from daydreaming.pipeline.own_readings import own_rows
 from daydreaming.pipeline.readings import Reading, Readings, readings_of_experiment
 from daydreaming.pipeline.rows import read_score
 from daydreaming.pipeline.shared_cells import SharedCells
@@ -16,7 +17,8 @@ from daydreaming.pipeline.verify_findings import Finding, Kind
 from daydreaming.settings import Settings
 from daydreaming.store.database import engine_for
 from daydreaming.store.members import read_members
-from daydreaming.store.scores import read_scores, score_key, score_row
+from daydreaming.store.own_readings import read_own_readings
+from daydreaming.store.scores import read_scores, scale_text, score_key, score_row
 
 _CHUNK = 1_000
 
@@ -30,7 +32,7 @@ def check_members(
         settings: The deployment's settings.
         experiment_id: The experiment.
         stage: Of the responses.
-        counted: Those that were read and are not refused as stale.
+        counted: Those that were read and are not outdated.
         is_whole: Whether these are all: what cannot be read may be a member all the same.
     """
     known, wanted = read_members(engine_for(settings), experiment_id, stage), set(counted)
@@ -74,6 +76,38 @@ def check_readings(
             subject = f"database: scores/{left['evaluation_task_id']}"
             detail = f"a reading by {left['parser']} on {left['scale']} that nothing asks for"
             yield Finding(Kind.ROW_DIFFERS, subject, detail, experiment_id)
+
+
+def check_own_readings(
+    settings: Settings,
+    experiment_id: str,
+    rows: Mapping[str, Mapping[str, Any]],
+    stored: Mapping[str, Mapping[str, Any]],
+) -> Iterator[Finding]:
+    """Compare what an experiment makes of each verdict with ``own_readings``.
+
+    Args:
+        settings: The deployment's settings.
+        experiment_id: Whose verdicts.
+        rows: Of ``evaluations``, derived from the files as this experiment reads them, by ID.
+        stored: The same as the newest run reads them.
+    """
+    wanted = own_rows(experiment_id, rows, stored)
+    found = {
+        key: row
+        for key, row in read_own_readings(engine_for(settings), stored).items()
+        if key[0] == experiment_id
+    }
+    for key in sorted(wanted.keys() | found.keys()):
+        if wanted.get(key) != found.get(key):
+            detail = f"is {_shown(found.get(key))}; must be {_shown(wanted.get(key))}"
+            yield Finding(Kind.ROW_DIFFERS, f"database: own_readings/{key[1]}", detail, experiment_id)
+
+
+def _shown(own: Mapping[str, Any] | None) -> str:
+    if own is None:
+        return "not there"
+    return f"{own['score']!r} by {own['parser']} on {scale_text(own['score_min'], own['score_max'])}"
 
 
 def _scores(call: CellCall, row: Mapping[str, Any], of: Collection[Readings]) -> Iterator[dict[str, Any]]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
+from daydreaming.store.own_readings import own_column
 from daydreaming.store.verdict_sums import PRECISION, counted_verdicts, root, verdict_sums
 
 if TYPE_CHECKING:
@@ -116,10 +117,11 @@ def read_ranges(engine: Engine, experiment_id: str, wanted: EssayFilter) -> Rang
     """The scales of the verdicts that count; None where there is none."""
     from sqlalchemy import func, select
 
-    from daydreaming.store.schema import EvaluationResponse as Evaluation
+    from daydreaming.store.schema import EvaluationResponse
 
-    ends = (Evaluation.score_min, Evaluation.score_max)
+    ends = (own_column("score_min"), own_column("score_max"))
     query = select(*(f(end) for end in ends for f in (func.min, func.max)))
+    query = query.select_from(EvaluationResponse)
     query = counted_verdicts(query, experiment_id, wanted.evaluation_template, wanted.evaluation_model)
     with engine.connect() as connection:
         low, other_low, high, other_high = connection.execute(query).one()

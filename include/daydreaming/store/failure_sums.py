@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from daydreaming.errors import StaleResponseError
+from daydreaming.store.own_readings import own_column
 from daydreaming.store.verdict_sums import counted_verdicts
 
 if TYPE_CHECKING:
@@ -55,10 +56,11 @@ def unread_reasons(engine: Engine, experiment_id: str) -> list[tuple[str, int]]:
 
     from daydreaming.store.schema import EvaluationResponse
 
-    count, reason = func.count(), EvaluationResponse.score_error
+    count, reason = func.count(), own_column("score_error")
     query = (
         select(reason, count)
-        .where(EvaluationResponse.score.is_(None))
+        .select_from(EvaluationResponse)
+        .where(own_column("score").is_(None))
         .group_by(reason)
         .order_by(count.desc(), reason)
     )

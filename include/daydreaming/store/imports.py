@@ -26,6 +26,20 @@ def read_combinations(engine: Engine) -> dict[str, Combination]:
         }
 
 
+def generations_by_combination(engine: Engine) -> dict[str, set[str]]:
+    """IDs of every answered generation, by the ID of its combination."""
+    from sqlalchemy import select
+
+    from daydreaming.store.schema import GenerationResponse
+
+    found: dict[str, set[str]] = {}
+    with engine.connect() as connection:
+        query = select(GenerationResponse.combo_id, GenerationResponse.generation_task_id)
+        for combo_id, generation_id in connection.execute(query):
+            found.setdefault(combo_id, set()).add(generation_id)
+    return found
+
+
 def write_combinations(engine: Engine, combinations: Iterable[Combination]) -> None:
     """Write combinations, each whole, over what is there."""
     from daydreaming.store.schema import Combination as CombinationRow

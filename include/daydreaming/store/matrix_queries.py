@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from daydreaming.store.own_readings import own_column
 from daydreaming.store.verdict_sums import counted_verdicts, score_share
 
 if TYPE_CHECKING:
@@ -88,10 +89,12 @@ def score_sums(engine: Engine, experiment_id: str, rows: Factor, columns: Factor
     from daydreaming.store.schema import GenerationResponse as Generation
 
     row, column = _response_column(rows), _response_column(columns)
-    ends = [f(c) for c in (Evaluation.score_min, Evaluation.score_max) for f in (func.min, func.max)]
+    score, low, high = (own_column(name) for name in ("score", "score_min", "score_max"))
+    ends = [f(end) for end in (low, high) for f in (func.min, func.max)]
     query = (
-        select(row, column, func.count(), func.sum(Evaluation.score), func.sum(score_share()), *ends)
-        .where(Evaluation.score.is_not(None))
+        select(row, column, func.count(), func.sum(score), func.sum(score_share()), *ends)
+        .select_from(Evaluation)
+        .where(score.is_not(None))
         .group_by(row, column)
     )
     query = counted_verdicts(query, experiment_id, None, None)
@@ -163,10 +166,11 @@ def count_scores(engine: Engine, experiment_id: str) -> list[ScoreCount]:
 
     from daydreaming.store.schema import EvaluationResponse as Evaluation
 
-    keys = (Evaluation.evaluation_model, Evaluation.score, Evaluation.score_min, Evaluation.score_max)
-    query = select(*keys, func.count()).where(Evaluation.score.is_not(None)).group_by(*keys)
+    score, low, high = (own_column(name) for name in ("score", "score_min", "score_max"))
+    keys = (Evaluation.evaluation_model, score, low, high)
+    query = select(*keys, func.count()).where(score.is_not(None)).group_by(*keys)
     mine = counted_verdicts(query, experiment_id, None, None)
-    ordered = mine.order_by(Evaluation.evaluation_model, *keys[2:], Evaluation.score)
+    ordered = mine.order_by(Evaluation.evaluation_model, low, high, score)
     with engine.connect() as connection:
         return [
             ScoreCount(judge, score, low, high, verdicts)

@@ -8,7 +8,8 @@ from datetime import datetime
 from sqlalchemy import Engine
 
 from daydreaming.inputs.records import Stage
-from daydreaming.store.verdict_sums import score_share
+from daydreaming.store.own_readings import own_column
+from daydreaming.store.verdict_sums import counted_verdicts, score_share
 
 
 @dataclass(frozen=True)
@@ -81,28 +82,22 @@ def count_cells(engine: Engine, experiment_id: str) -> list[CellCounts]:
 
 def mean_scores(engine: Engine, experiment_id: str) -> MeanScore | None:
     """The scores of an experiment; None where there is none."""
-    from sqlalchemy import and_, func, select
+    from sqlalchemy import func, select
 
-    from daydreaming.store.schema import EvaluationResponse as Evaluation
-    from daydreaming.store.schema import Membership
+    from daydreaming.store.schema import EvaluationResponse
 
+    score, *ends = (own_column(name) for name in ("score", "score_min", "score_max"))
     query = (
         select(
             func.count(),
-            func.avg(Evaluation.score),
+            func.avg(score),
             func.avg(score_share()),
-            func.min(Evaluation.score_min),
-            func.max(Evaluation.score_min),
-            func.min(Evaluation.score_max),
-            func.max(Evaluation.score_max),
+            *(f(end) for end in ends for f in (func.min, func.max)),
         )
-        .select_from(Membership)
-        .join(
-            Evaluation,
-            and_(Membership.stage == "evaluation", Membership.cell_id == Evaluation.evaluation_task_id),
-        )
-        .where(Evaluation.score.is_not(None), Membership.experiment_id == experiment_id)
+        .select_from(EvaluationResponse)
+        .where(score.is_not(None))
     )
+    query = counted_verdicts(query, experiment_id, None, None)
     with engine.connect() as connection:
         count, mean, share, low, other_low, high, other_high = connection.execute(query).one()
     if not count:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
+from daydreaming.store.own_readings import own_column, with_own_readings
 from daydreaming.store.ratings import RatingRecord
 from daydreaming.store.verdict_sums import root, verdict_sums
 
@@ -204,13 +205,12 @@ def verdicts_on_rated(engine: Engine, experiment_id: str) -> list[dict[str, Any]
             planned.c.generation_task_id,
             planned.c.evaluation_template,
             planned.c.evaluation_model,
-            Evaluation.score,
-            Evaluation.score_min,
-            Evaluation.score_max,
+            *(own_column(name).label(name) for name in ("score", "score_min", "score_max")),
         )
         .outerjoin_from(planned, Evaluation, Evaluation.evaluation_task_id == planned.c.cell_id)
         .order_by(planned.c.cell_id)
     )
+    query = with_own_readings(query, experiment_id)
     with engine.connect() as connection:
         return [dict(row) for row in connection.execute(query).mappings()]
 

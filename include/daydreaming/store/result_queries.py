@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from daydreaming.inputs.records import Stage
+from daydreaming.store.own_readings import READ_COLUMNS, own_column, with_own_readings
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Engine, Select
@@ -49,8 +50,16 @@ CHOICE_COLUMNS: Mapping[str, str] = {
 }
 
 
+def is_of_one(wanted: EvaluationFilter) -> bool:
+    """Whether one experiment alone is asked for: then its own readings of the verdicts count."""
+    return len(set(wanted.experiments)) == 1
+
+
 def read_evaluations(engine: Engine, wanted: EvaluationFilter) -> list[dict[str, Any]]:
     """Rows of ``evaluations`` by ID.
+
+    Where one experiment alone is asked for, each is read as that experiment reads it; else as its row says:
+    by the newest run that planned it.
 
     Each row has two values more, of the essay that was judged: ``generation_replicate`` and
     ``generation_ended_at``; None where the generation has no row.
@@ -62,7 +71,8 @@ def read_evaluations(engine: Engine, wanted: EvaluationFilter) -> list[dict[str,
     evaluations, generations = EvaluationResponse.__table__, GenerationResponse.__table__
     query = (
         select(
-            evaluations,
+            *(c for c in evaluations.c if c.name not in READ_COLUMNS),
+            *(_read_column(wanted, name).label(name) for name in READ_COLUMNS),
             generations.c.replicate.label("generation_replicate"),
             generations.c.ended_at.label("generation_ended_at"),
         )
@@ -70,6 +80,8 @@ def read_evaluations(engine: Engine, wanted: EvaluationFilter) -> list[dict[str,
         .where(*_conditions(wanted))
         .order_by(evaluations.c.evaluation_task_id)
     )
+    if is_of_one(wanted):
+        query = with_own_readings(query, wanted.experiments[0])
     with engine.connect() as connection:
         return [dict(row) for row in connection.execute(query).mappings()]
 
@@ -96,7 +108,7 @@ def known_values(engine: Engine, field: str) -> list[str]:
     """What a filter's field may name: values of stored evaluations, or experiments that were run."""
     from sqlalchemy import select, union
 
-    from daydreaming.store.schema import EvaluationResponse, Membership, Run
+    from daydreaming.store.schema import EvaluationResponse, Membership, OwnReading, Run
 
     if field == "experiments":
         query: Select[Any] = select(
@@ -106,6 +118,8 @@ def known_values(engine: Engine, field: str) -> list[str]:
                 select(EvaluationResponse.experiment_id),
             ).subquery()
         )
+    elif field == "parsers":
+        query = select(union(select(EvaluationResponse.parser), select(OwnReading.parser)).subquery())
     else:
         query = select(getattr(EvaluationResponse, CHOICE_COLUMNS[field])).distinct()
     with engine.connect() as connection:
@@ -117,7 +131,7 @@ def _conditions(wanted: EvaluationFilter) -> list[ColumnElement[bool]]:
 
     table = EvaluationResponse
     found = [
-        getattr(table, column).in_(getattr(wanted, field))
+        _read_column(wanted, column).in_(getattr(wanted, field))
         for field, column in CHOICE_COLUMNS.items()
         if getattr(wanted, field)
     ]
@@ -128,10 +142,17 @@ def _conditions(wanted: EvaluationFilter) -> list[ColumnElement[bool]]:
     if wanted.until:
         found.append(table.ended_at < _midnight(wanted.until) + timedelta(days=1))
     if wanted.min_score is not None:
-        found.append(table.score >= wanted.min_score)
+        found.append(_read_column(wanted, "score") >= wanted.min_score)
     if wanted.max_score is not None:
-        found.append(table.score <= wanted.max_score)
+        found.append(_read_column(wanted, "score") <= wanted.max_score)
     return found
+
+
+def _read_column(wanted: EvaluationFilter, name: str) -> Any:
+    from daydreaming.store.schema import EvaluationResponse
+
+    is_read = name in READ_COLUMNS and is_of_one(wanted)
+    return own_column(name) if is_read else getattr(EvaluationResponse, name)
 
 
 def _serves(experiments: tuple[str, ...]) -> ColumnElement[bool]:

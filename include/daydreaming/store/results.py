@@ -156,6 +156,34 @@ def refused_as_stale(engine: Engine, experiment_id: str, stage: Stage) -> set[st
         return set(connection.scalars(query))
 
 
+def generations_with_essay(engine: Engine, generation_ids: Iterable[str]) -> set[str]:
+    """Those of some generations that are answered, and in whose answer an essay was found."""
+    from sqlalchemy import select
+
+    from daydreaming.store.schema import GenerationResponse
+
+    key = GenerationResponse.generation_task_id
+    query = select(key).where(GenerationResponse.essay_error.is_(None))
+    with engine.connect() as connection:
+        return {
+            i for chunk in _chunks(generation_ids) for i in connection.scalars(query.where(key.in_(chunk)))
+        }
+
+
+def recorded_verdicts(engine: Engine, generation_ids: Iterable[str]) -> set[str]:
+    """IDs of stored verdicts on some generations, without those that a person brought."""
+    from sqlalchemy import select
+
+    from daydreaming.store.schema import EvaluationResponse
+
+    judged = EvaluationResponse.generation_task_id
+    query = select(EvaluationResponse.evaluation_task_id).where(EvaluationResponse.request_hash.is_not(None))
+    with engine.connect() as connection:
+        return {
+            i for chunk in _chunks(generation_ids) for i in connection.scalars(query.where(judged.in_(chunk)))
+        }
+
+
 def list_experiments(engine: Engine) -> list[str]:
     """IDs of all experiments that were started, oldest first."""
     from sqlalchemy import func, select

@@ -210,6 +210,24 @@ class Score(Base):
     error: Mapped[str | None] = mapped_column(Text)
 
 
+class OwnReading(Base):
+    """How an experiment reads a verdict whose row in ``evaluations`` another one's run reads otherwise.
+
+    Attributes:
+        score: NULL where its parser found none; ``score_error`` then says why.
+    """
+
+    __tablename__ = "own_readings"
+
+    experiment_id: Mapped[str] = mapped_column(String(ID_LENGTH), primary_key=True)
+    evaluation_task_id: Mapped[str] = mapped_column(String(ID_LENGTH), primary_key=True, index=True)
+    parser: Mapped[str] = mapped_column(String(30))
+    score_min: Mapped[float] = mapped_column(Float)
+    score_max: Mapped[float] = mapped_column(Float)
+    score: Mapped[float | None] = mapped_column(Float)
+    score_error: Mapped[str | None] = mapped_column(Text)
+
+
 class Rating(Base):
     """A person's score of an essay on a rubric, given without knowing where the essay came from.
 

@@ -55,12 +55,14 @@ def replace_scores(connection: Connection, rows: Sequence[Mapping[str, Any]]) ->
 
 
 def delete_scores(connection: Connection, evaluation_ids: Iterable[str]) -> None:
-    """Remove all readings of verdicts."""
+    """Remove all readings of verdicts, those that experiments have of their own too."""
     from sqlalchemy import delete
 
+    from daydreaming.store.own_readings import delete_own_readings
     from daydreaming.store.schema import Score
 
     listed = list(evaluation_ids)
+    delete_own_readings(connection, listed)
     for start in range(0, len(listed), _IN_CHUNK):
         chunk = listed[start : start + _IN_CHUNK]
         connection.execute(delete(Score).where(Score.evaluation_task_id.in_(chunk)))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from daydreaming.inputs.records import Stage
+from daydreaming.store.own_readings import own_column, with_own_readings
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Engine
@@ -80,16 +81,19 @@ def count_cut_off(engine: Engine, experiment_id: str | None = None) -> dict[tupl
 
 
 def count_scored(engine: Engine, experiment_id: str | None = None) -> dict[str, int]:
-    """Planned evaluations that have a score, by experiment; whoever made the call."""
+    """Planned evaluations that have a score as the experiment reads them, by experiment, whoever called."""
     from sqlalchemy import distinct, func, select
 
     from daydreaming.store.schema import EvaluationResponse, PlannedCall, Run
 
-    query = (
+    planned = (
         select(Run.experiment_id, func.count(distinct(PlannedCall.cell_id)))
         .join(PlannedCall, PlannedCall.run_id == Run.run_id)
         .join(EvaluationResponse, EvaluationResponse.evaluation_task_id == PlannedCall.cell_id)
-        .where(PlannedCall.stage == "evaluation", EvaluationResponse.score.is_not(None))
+    )
+    query = (
+        with_own_readings(planned, Run.experiment_id)
+        .where(PlannedCall.stage == "evaluation", own_column("score").is_not(None))
         .where(*_of(Run.experiment_id, experiment_id))
         .group_by(Run.experiment_id)
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from daydreaming.inputs.records import Stage
+from daydreaming.store.own_readings import own_column, with_own_readings
 
 if TYPE_CHECKING:
     from sqlalchemy import CompoundSelect, Engine
@@ -70,16 +71,20 @@ def _unread(experiment_id: str) -> CompoundSelect[Any]:
         Generation.essay_error.is_not(None),
         Generation.generation_task_id.in_(members.where(Membership.stage == "generation")),
     )
-    verdicts = select(
-        literal("evaluation"),
-        Evaluation.evaluation_task_id,
-        Evaluation.generation_task_id,
-        Evaluation.evaluation_model,
-        Evaluation.evaluation_template,
-        Evaluation.parser,
-        Evaluation.score_error,
+    error = own_column("score_error")
+    verdicts = with_own_readings(
+        select(
+            literal("evaluation"),
+            Evaluation.evaluation_task_id,
+            Evaluation.generation_task_id,
+            Evaluation.evaluation_model,
+            Evaluation.evaluation_template,
+            own_column("parser"),
+            error,
+        ).select_from(Evaluation),
+        experiment_id,
     ).where(
-        Evaluation.score_error.is_not(None),
+        error.is_not(None),
         Evaluation.evaluation_task_id.in_(members.where(Membership.stage == "evaluation")),
     )
     return union_all(essays, verdicts)

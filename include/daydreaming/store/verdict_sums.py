@@ -8,6 +8,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from daydreaming.store.own_readings import own_column, with_own_readings
+
 if TYPE_CHECKING:
     from sqlalchemy import Subquery
 
@@ -16,10 +18,12 @@ PRECISION = 1e-9
 
 
 def score_share() -> Any:
-    """The score of a verdict as a share of its rubric's range; NULL without one."""
-    from daydreaming.store.schema import EvaluationResponse as Evaluation
+    """The score of a verdict as a share of its rubric's range; NULL without one.
 
-    return (Evaluation.score - Evaluation.score_min) / (Evaluation.score_max - Evaluation.score_min)
+    As the experiment of the query reads it: for queries of ``counted_verdicts``.
+    """
+    low, high = own_column("score_min"), own_column("score_max")
+    return (own_column("score") - low) / (high - low)
 
 
 def verdict_sums(
@@ -69,14 +73,18 @@ def verdict_sums(
 def counted_verdicts(
     query: Any, experiment_id: str, evaluation_template: str | None, evaluation_model: str | None
 ) -> Any:
-    """Of the evaluations that a query reads, those that serve the experiment, by one rubric or judge."""
+    """Of the evaluations that a query reads, those that serve the experiment, by one rubric or judge.
+
+    Their readings of this experiment are joined: ``own_column`` has what it makes of each.
+    """
     from sqlalchemy import and_
 
     from daydreaming.store.schema import EvaluationResponse as Evaluation
     from daydreaming.store.schema import Membership
 
     serves = and_(Membership.stage == "evaluation", Membership.cell_id == Evaluation.evaluation_task_id)
-    query = query.join(Membership, serves).where(Membership.experiment_id == experiment_id)
+    query = with_own_readings(query.join(Membership, serves), experiment_id)
+    query = query.where(Membership.experiment_id == experiment_id)
     if evaluation_template:
         query = query.where(Evaluation.evaluation_template == evaluation_template)
     if evaluation_model:

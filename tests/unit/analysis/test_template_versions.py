@@ -99,6 +99,58 @@ def test_only_cells_that_all_versions_share_are_compared(other):
     assert (difference["n_cells"], difference["left_out"]) == (1, 1)
 
 
+def _with_replicates(*known: float | None) -> list[dict[str, object]]:
+    """Two versions, two essays each; the second of v1 got 2, every other 8.
+
+    Args:
+        known: Replicates of the essays of v1, as their rows say; None where the row is gone.
+    """
+    essays = [("essay-v1", 1, known[0], 8), ("essay-v1", 2, known[1], 2)]
+    essays += [("essay-v2", 1, 1, 8), ("essay-v2", 2, 2, 8)]
+    return [
+        {
+            **evaluation(score, generation_template=template, generation_replicate=row),
+            "evaluation_task_id": f"{template}/{number}",
+            "generation_task_id": f"{template}/{number}",
+        }
+        for template, number, row, score in essays
+    ]
+
+
+@pytest.mark.parametrize(
+    ("known", "rows", "left_out"),
+    [
+        ((1, 2), [[1, 8, 8, 0], [2, 2, 8, 6]], 0),
+        # Two may be the first, and the one of which it is known is.
+        ((1, None), [[1, 8, 8, 0]], 2),
+        # The other one is the second, so this is the first.
+        ((None, 2), [[1, 8, 8, 0], [2, 2, 8, 6]], 0),
+        ((None, None), [], 4),
+    ],
+)
+def test_an_essay_whose_response_was_deleted_is_not_taken_for_another_replicate(known, rows, left_out):
+    evaluations = frame(*_with_replicates(*known))
+    table = template_version_comparison_pivot(evaluations)
+    columns = ["generation_replicate", "v1", "v2", "v2_minus_v1"]
+    assert table[columns].to_numpy().tolist() == rows
+    (difference,) = template_version_differences(evaluations).to_dict("records")
+    assert (difference["n_cells"], difference["left_out"]) == (len(rows), left_out)
+
+
+def test_verdicts_of_two_judges_on_an_essay_without_a_row_are_on_one_essay_the_first():
+    rows = [
+        evaluation(version, generation_template=f"essay-v{version}", evaluation_model=judge)
+        for version in (1, 2)
+        for judge in ("a", "b")
+    ]
+    rows = [
+        {**row, "generation_replicate": None, "generation_task_id": row["generation_template"]}
+        for row in rows
+    ]
+    table = template_version_comparison_pivot(frame(*rows))
+    assert table[["generation_replicate", "evaluation_model"]].to_numpy().tolist() == [[1, "a"], [1, "b"]]
+
+
 def test_an_unscored_cell_is_left_out_and_counted():
     rows = [
         evaluation(score, generation_template=f"essay-v{version}", combo_id=combo)

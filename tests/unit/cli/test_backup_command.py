@@ -28,11 +28,11 @@ def made(answered, daydreaming, tmp_path):
 
 def test_a_backup_says_where_it_is_and_what_is_in_it(made):
     path, result = made
-    assert (result.code, result.err) == (0, "tables of the results database (16)\nfiles (86)\n")
+    assert (result.code, result.err) == (0, "tables of the results database (17)\nfiles (86)\n")
     lines = result.out.splitlines()
     assert lines[0] == f"The backup is {path} ({path.stat().st_size:,} bytes)."
     assert lines[1].startswith("Made 20")
-    assert "schema 0004." in lines[1]
+    assert "schema 0005." in lines[1]
     assert lines[2].endswith("answers: 4 of generations, 16 of evaluations. Rows:")
     assert "  evaluations                16" in lines
 
@@ -97,5 +97,5 @@ def test_on_a_terminal_there_are_bars(answered, tmp_path):
     console = Console(file=shown, force_terminal=True, width=120)
     run_backup(answered, tmp_path / "b.tar.gz", False, console, out)
     run_restore(answered, tmp_path / "b.tar.gz", True, False, console, out)
-    for step in ("tables of the results database", "files", "reading and comparing", "16/16"):
+    for step in ("tables of the results database", "files", "reading and comparing", "17/17"):
         assert step in shown.getvalue()

@@ -44,7 +44,7 @@ EVALUATIONS = [
         ({"g1"}, {"g1-a"}, set(), (1, 1, 1, 3, 0)),
         # No essay: its evaluations are neither answered nor failed.
         ({"g1", "g2"}, {"g1-a", "g1-b"}, {"g2"}, (2, 0, 2, 0, 2)),
-        # A verdict from before the parser changed counts as answered all the same.
+        # A verdict that a person brought counts as answered all the same.
         ({"g1", "g2"}, {"g1-a", "g1-b", "g2-a"}, {"g2"}, (2, 0, 3, 0, 1)),
         # Answers of other experiments do not count.
         ({"g9"}, {"g9-a"}, {"g9"}, (0, 2, 0, 4, 0)),

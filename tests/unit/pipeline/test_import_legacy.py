@@ -157,6 +157,62 @@ def test_the_record_says_that_and_whence_the_answer_was_imported(settings, run):
     }
 
 
+def _numbered(folder: Path, *models: str, files: dict[str, str] | None = None) -> Path:
+    """A folder that names no concepts, with an answer of `combo_001` by each model."""
+    answers = {f"{GENERATIONS}/{NUMBERED}_essay_{m}.txt": f"<essay>Of {folder.name}.</essay>" for m in models}
+    verdicts = {f"{EVALUATIONS}/{NUMBERED}_essay_{m}_style_judge.txt": "SCORE: 7" for m in models}
+    for name, text in {**answers, **verdicts, **(files or {})}.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    return folder
+
+
+def test_a_number_that_nobody_explains_is_not_taken_for_that_of_another_folder(settings, tmp_path):
+    assert import_legacy(settings, _numbered(tmp_path / "dreams", "free"), now=NOW).is_complete
+    before = files_of(settings)
+    report = import_legacy(settings, _numbered(tmp_path / "cats", "paid"), now=NOW)
+    answer = refused(report)[f"{GENERATIONS}/{NUMBERED}_essay_paid.txt"]
+    assert answer.startswith("combo_001 is a number, which every plan of the original counted anew.")
+    assert "that the folder does not hold (1, first combo_001_essay_free)" in answer
+    assert "If one plan made both, import them in one folder" in answer
+    assert refused(report)[f"{EVALUATIONS}/{NUMBERED}_essay_paid_style_judge.txt"] == answer
+    assert files_of(settings) == before
+
+
+def test_nor_where_the_other_folder_has_an_answer_of_the_same_name(settings, tmp_path):
+    import_legacy(settings, _numbered(tmp_path / "dreams", "free"), now=NOW)
+    report = import_legacy(settings, _numbered(tmp_path / "cats", "free", "paid"), now=NOW)
+    assert len(refused(report)) == 4
+    assert not counts(report, "placed")
+
+
+def test_nor_where_that_folder_alone_says_what_the_number_stands_for(settings, tmp_path):
+    import_legacy(settings, _numbered(tmp_path / "dreams", "free"), now=NOW)
+    explained = {MAPPINGS: MAPPING_HEADER + f"{NUMBERED},v1,idle-mind,paragraph,1,2025-08-01\n"}
+    report = import_legacy(settings, _numbered(tmp_path / "cats", "paid", files=explained), now=NOW)
+    assert all("combo_001 is a number" in reason for reason in refused(report).values())
+    assert not counts(report, "placed")
+    assert NUMBERED not in read_combo_mappings(DataRoot(settings.data_root).combo_mappings())
+
+
+def test_a_folder_of_numbers_that_nobody_explains_can_be_imported_again_and_have_grown(settings, tmp_path):
+    folder = _numbered(tmp_path / "dreams", "free")
+    import_legacy(settings, folder, now=NOW)
+    again = import_legacy(settings, folder, now=NOW)
+    assert (again.is_complete, counts(again, "placed")) == (True, {})
+    grown = import_legacy(settings, _numbered(folder, "free", "paid"), now=NOW)
+    assert (grown.is_complete, counts(grown, "placed")) == (
+        True,
+        {"generation_response": 1, "evaluation_response": 1},
+    )
+
+
+def test_an_answer_that_was_deleted_here_stands_in_no_ones_way(settings, tmp_path):
+    import_legacy(settings, _numbered(tmp_path / "dreams", "free"), now=NOW)
+    DataRoot(settings.data_root).response("generation", f"{NUMBERED}_essay_free").unlink()
+    assert import_legacy(settings, _numbered(tmp_path / "cats", "paid"), now=NOW).is_complete
+
+
 def test_each_answer_has_its_row(settings, run):
     run()
     engine = engine_for(settings)

@@ -204,13 +204,17 @@ def test_whatever_is_written_shows_the_next_time(settings: Settings) -> None:
     assert gone.score.scores == 15
 
 
-def test_another_reading_of_the_verdicts_shows_in_all_experiments_that_share_them(settings: Settings) -> None:
+@pytest.mark.parametrize(("read_anew", "left"), [("demo", "other"), ("other", "demo")])
+def test_another_reading_of_shared_verdicts_shows_in_the_experiment_that_asked_for_it(
+    settings: Settings, read_anew: str, left: str
+) -> None:
     finished_run(settings)
     planned_run(settings, "run-2", now=NOW + timedelta(days=1), experiment_id="other")
-    before = [one.score for one in overviews(settings, NOW)]
-    rescore(settings, "other", ["rigor"], "strict", "0-90", now=NOW + timedelta(days=2))
-    after = [one.score for one in overviews(settings, NOW)]
-    assert before[0] == before[1] != after[0] == after[1]
+    before = {name: overview(settings, name, NOW).score for name in ("demo", "other")}
+    rescore(settings, read_anew, ["rigor"], "strict", "0-90", now=NOW + timedelta(days=2))
+    after = {name: overview(settings, name, NOW).score for name in ("demo", "other")}
+    assert before["demo"] == before["other"] == after[left]
+    assert after[read_anew] != before[read_anew]
 
 
 def test_a_rebuild_shows_the_next_time(settings: Settings) -> None:

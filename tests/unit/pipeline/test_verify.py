@@ -290,6 +290,24 @@ def test_members_that_are_wrong_are_found(settings, root, statement, detail):
 
 
 @pytest.mark.parametrize(
+    ("statement", "is_there"),
+    [
+        ("UPDATE own_readings SET score = 8 WHERE evaluation_task_id = :id", "8.0 by strict on 0-9"),
+        ("DELETE FROM own_readings WHERE evaluation_task_id = :id", "not there"),
+    ],
+)
+def test_a_reading_of_the_experiments_own_that_is_wrong_is_found(settings, root, statement, is_there):
+    name = name_of(settings, "evaluation")
+    edit_input(settings.inputs_root, "01_raw/evaluation_templates.csv", "strict,0,9", "strict,0,10")
+    finished_run(settings, "run-2", now=NOW + timedelta(hours=1), experiment_id="other")
+    execute(settings, statement, id=name)
+    [finding] = [f for f in findings(settings) if f.subject.startswith("database")]
+    assert (finding.kind, finding.experiment_id) == (Kind.ROW_DIFFERS, "demo")
+    assert finding.subject == f"database: own_readings/{name}"
+    assert finding.detail == f"is {is_there}; must be 0.0 by strict on 0-9"
+
+
+@pytest.mark.parametrize(
     ("file", "what"),
     [
         (f"{RESPONSES}/stranger.txt", "response"),

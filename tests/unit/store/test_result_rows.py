@@ -11,10 +11,12 @@ from daydreaming.store.results import (
     count_made_by_run,
     delete_responses,
     finally_failed,
+    generations_with_essay,
     insert_failure,
     list_experiments,
     read_failures,
     read_responses,
+    recorded_verdicts,
     response_exists,
     upsert_responses,
 )
@@ -152,3 +154,24 @@ def test_responses_that_were_bought_are_counted_for_the_run_that_made_them(resul
     upsert_responses(results_engine, "evaluation", [response(1, "evaluation", **bought)])
     assert count_made_by_run(results_engine, "r1") == 2
     assert count_made_by_run(results_engine, "r3") == 0
+
+
+def test_generations_with_an_essay_are_answered_and_have_no_error(results_engine):
+    rows = [response(1), response(2, essay_error="no essay"), response(3), response(4)]
+    upsert_responses(results_engine, "generation", rows)
+    asked = ["g00001", "g00002", "g00003", "g00099", *(f"x{number}" for number in range(40_000))]
+    assert generations_with_essay(results_engine, asked) == {"g00001", "g00003"}
+    assert generations_with_essay(results_engine, []) == set()
+
+
+def test_recorded_verdicts_are_those_on_these_generations_that_have_a_request(results_engine):
+    bought = {"request_hash": "0" * 64}
+    rows = [
+        response(1, "evaluation", **bought),
+        response(2, "evaluation"),
+        response(3, "evaluation", generation_task_id="g00002", **bought),
+    ]
+    upsert_responses(results_engine, "evaluation", [{"request_hash": None, **row} for row in rows])
+    assert recorded_verdicts(results_engine, ["g00001", "g00003"]) == {"v00001"}
+    assert recorded_verdicts(results_engine, ["g00002"]) == {"v00003"}
+    assert recorded_verdicts(results_engine, []) == set()

@@ -27,7 +27,7 @@ SECRET = "hunter2hunter2"
 JSON = {"conn_type": "postgres", "host": "db", "schema": "results"}
 
 #: The newest file of store/migrations/versions.
-LATEST = "0004"
+LATEST = "0005"
 
 
 def settings_with(connection: str) -> Settings:
