@@ -40,7 +40,9 @@ def test_on_a_pipe_there_is_a_line_for_each_model(place: Settings) -> None:
 
 def test_completion_is_there_in_the_next_shell(place: Settings, tmp_path: Path) -> None:
     env = plain_environment(HOME=str(tmp_path), SHELL="/bin/bash")
-    type_in_shell(COMPLETION.text, tmp_path, env)
+    # One more command: of a last one bash would become the process itself, and it is bash that is looked for
+    # among the parents.
+    type_in_shell(f"{COMPLETION.text}\n:\n", tmp_path, env)
     for words, last, found in (("resc", 1, "rescore"), ("essays de", 2, "demo")):
         out = type_in_shell(_TAB.format(words=words, last=last), tmp_path, env).stdout
         assert out.split() == [found]
