@@ -93,16 +93,6 @@ class LLMTransientError(LLMError):
 class LLMPermanentError(LLMError):
     """A call failed in a way that trying again cannot mend."""
 
-    def __init__(
-        self,
-        message: str,
-        status: int | None = None,
-        *,
-        usage: Usage | None = None,
-        is_outcome_unknown: bool = False,
-    ) -> None:
-        super().__init__(message, status=status, usage=usage, is_outcome_unknown=is_outcome_unknown)
-
 
 class BatchMemberError(LLMPermanentError):
     """A call failed in its batch; the others of the batch are no worse for it."""

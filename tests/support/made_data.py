@@ -286,7 +286,7 @@ def _busy() -> LLMTransientError:
 
 
 def _refused() -> LLMPermanentError:
-    return LLMPermanentError("HTTP 400: the prompt is longer than the model's context", 400)
+    return LLMPermanentError("HTTP 400: the prompt is longer than the model's context", status=400)
 
 
 def _rating(call: CellCall, rater: str, now: datetime) -> RatingRecord:

@@ -107,6 +107,7 @@ EVERY_INSTANCE = (
     "store/claims.py",
     "store/database.py",
     "store/files.py",
+    "store/id_chunks.py",
     "store/input_copy.py",
     "store/members.py",
     "store/migrate.py",

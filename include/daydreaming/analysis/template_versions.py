@@ -102,7 +102,7 @@ def template_version_comparison_pivot(evaluations: pd.DataFrame) -> pd.DataFrame
         - ``scale``: of the scores of the row; ``0-10 (rescaled)`` where versions have different scales.
         - per version (``base``, ``v1``, ``v2``, …): its score; empty where the template has no such
           version. A cell in which a version has no score is left out, and a verdict on an essay of which
-        nobody can tell any more which replicate it was.
+          nobody can tell any more which replicate it was.
         - per pair of versions: ``v2_minus_v1``, …, the difference of the two scores.
 
         No rows, and no column after ``scale``, where no template has two versions.

@@ -40,8 +40,6 @@ _STOP_TIMEOUT_S = 20.0
 _TAIL_LINES = 15
 #: Each call in flight is a connection, and shells often allow 1,024 files or 256. macOS takes no more.
 _OPEN_FILES = 10_240
-
-
 _LAST_PORT = 65535
 
 

@@ -76,7 +76,7 @@ def error_for_status(
     line = f"The provider answered HTTP {status}: {message}"
     if status in TRANSIENT_STATUSES or status >= 500:
         return LLMTransientError(line, retry_after_s=retry_after_s(headers), status=status, usage=usage)
-    return LLMPermanentError(line, status, usage=usage)
+    return LLMPermanentError(line, status=status, usage=usage)
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:

@@ -6,12 +6,10 @@ from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, Any
 
 from daydreaming.inputs.records import Stage
+from daydreaming.store.id_chunks import id_chunks
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
-
-#: SQLite allows 32,766 variables in a statement.
-_IN_CHUNK = 5_000
 
 
 def add_landed(connection: Connection, stage: Stage, cell_ids: Collection[str]) -> None:
@@ -37,7 +35,7 @@ def remove_members(connection: Connection, stage: Stage, cell_ids: Iterable[str]
 
     from daydreaming.store.schema import Membership
 
-    for chunk in _chunks(cell_ids):
+    for chunk in id_chunks(cell_ids):
         rows = (Membership.stage == stage, Membership.cell_id.in_(chunk))
         connection.execute(delete(Membership).where(*rows))
 
@@ -75,7 +73,7 @@ def set_members(engine: Engine, experiment_id: str, stage: Stage, cell_ids: Coll
     with engine.begin() as connection:
         rows = [{"experiment_id": experiment_id, "stage": stage, "cell_id": cell} for cell in missing]
         insert_missing(connection, Membership, rows)
-        for chunk in _chunks(gone):
+        for chunk in id_chunks(gone):
             connection.execute(delete(Membership).where(*mine, Membership.cell_id.in_(chunk)))
 
 
@@ -104,8 +102,3 @@ def _insert(connection: Connection, query: Any) -> None:
     statement = insert_for(connection)(Membership.__table__)
     names = ["experiment_id", "stage", "cell_id"]
     connection.execute(statement.from_select(names, query).on_conflict_do_nothing())
-
-
-def _chunks(items: Iterable[str]) -> list[list[str]]:
-    listed = list(items)
-    return [listed[start : start + _IN_CHUNK] for start in range(0, len(listed), _IN_CHUNK)]

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from daydreaming.store.id_chunks import id_chunks
+
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection, Engine
 
-#: SQLite allows 32,766 variables in a statement.
-_IN_CHUNK = 5_000
 #: Columns that ``evaluations`` has too.
 READ_COLUMNS = ("parser", "score_min", "score_max", "score", "score_error")
 #: (experiment, evaluation): what a row goes by.
@@ -57,7 +57,7 @@ def read_as(
     by_id = {row["evaluation_task_id"]: dict(row) for row in rows}
     query = select(OwnReading.__table__).where(OwnReading.experiment_id == experiment_id)
     with engine.connect() as connection:
-        for chunk in _chunks(by_id):
+        for chunk in id_chunks(by_id):
             own = query.where(OwnReading.evaluation_task_id.in_(chunk))
             for found in connection.execute(own).mappings():
                 by_id[found["evaluation_task_id"]] |= {name: found[name] for name in READ_COLUMNS}
@@ -74,7 +74,7 @@ def read_own_readings(engine: Engine, evaluation_ids: Iterable[str]) -> dict[Own
     with engine.connect() as connection:
         return {
             (row["experiment_id"], row["evaluation_task_id"]): dict(row)
-            for chunk in _chunks(evaluation_ids)
+            for chunk in id_chunks(evaluation_ids)
             for row in connection.execute(query.where(OwnReading.evaluation_task_id.in_(chunk))).mappings()
         }
 
@@ -115,10 +115,5 @@ def delete_own_readings(connection: Connection, evaluation_ids: Iterable[str]) -
 
     from daydreaming.store.schema import OwnReading
 
-    for chunk in _chunks(evaluation_ids):
+    for chunk in id_chunks(evaluation_ids):
         connection.execute(delete(OwnReading).where(OwnReading.evaluation_task_id.in_(chunk)))
-
-
-def _chunks(ids: Iterable[str]) -> list[list[str]]:
-    listed = list(ids)
-    return [listed[start : start + _IN_CHUNK] for start in range(0, len(listed), _IN_CHUNK)]

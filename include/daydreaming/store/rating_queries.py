@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
+from daydreaming.store.id_chunks import id_chunks
 from daydreaming.store.own_readings import own_column, with_own_readings
 from daydreaming.store.ratings import RatingRecord
 from daydreaming.store.verdict_sums import root, verdict_sums
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
 
 _SCALE = 10.0
 _DECIMALS = 9
-#: SQLite allows 32,766 variables in a statement.
-_IN_CHUNK = 5_000
 
 
 def list_rubrics(engine: Engine, experiment_id: str) -> list[str]:
@@ -233,14 +232,14 @@ def _planned_pairs(
 
     from daydreaming.store.schema import PlannedCall
 
-    listed, found = sorted(essays), set[tuple[str, str]]()
-    for start in range(0, len(listed), _IN_CHUNK):
+    found = set[tuple[str, str]]()
+    for chunk in id_chunks(sorted(essays)):
         query = (
             select(PlannedCall.generation_task_id, PlannedCall.evaluation_template)
             .distinct()
             .where(
                 *_planned(experiment_id),
-                PlannedCall.generation_task_id.in_(listed[start : start + _IN_CHUNK]),
+                PlannedCall.generation_task_id.in_(chunk),
             )
         )
         found |= {(essay, str(rubric)) for essay, rubric in connection.execute(query)}

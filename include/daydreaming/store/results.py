@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from daydreaming.errors import StaleResponseError
 from daydreaming.inputs.records import Stage
+from daydreaming.store.id_chunks import id_chunks
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
-
-#: SQLite allows 32,766 variables in a statement.
-_IN_CHUNK = 5_000
 
 
 def upsert_responses(engine: Engine, stage: Stage, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -45,7 +43,7 @@ def delete_responses(engine: Engine, stage: Stage, cell_ids: Iterable[str]) -> N
     if not listed:
         return
     with engine.begin() as connection:
-        for chunk in _chunks(listed):
+        for chunk in id_chunks(listed):
             connection.execute(delete(response_model(stage)).where(key.in_(chunk)))
         remove_members(connection, stage, listed)
         if stage == "evaluation":
@@ -76,7 +74,7 @@ def read_responses(
             return [dict(row) for row in connection.execute(query).mappings()]
         return [
             dict(row)
-            for chunk in _chunks(cell_ids)
+            for chunk in id_chunks(cell_ids)
             for row in connection.execute(query.where(key.in_(chunk))).mappings()
         ]
 
@@ -127,11 +125,6 @@ def response_key(stage: Stage) -> Any:
     return model.generation_task_id if stage == "generation" else model.evaluation_task_id
 
 
-def _chunks(items: Iterable[str]) -> list[list[str]]:
-    listed = list(items)
-    return [listed[start : start + _IN_CHUNK] for start in range(0, len(listed), _IN_CHUNK)]
-
-
 def finally_failed(engine: Engine, experiment_id: str, stage: Stage) -> set[tuple[str, str]]:
     """(run, cell) pairs whose last recorded failure ended the task instance's try."""
     last: dict[tuple[str, str], bool] = {}
@@ -166,7 +159,7 @@ def generations_with_essay(engine: Engine, generation_ids: Iterable[str]) -> set
     query = select(key).where(GenerationResponse.essay_error.is_(None))
     with engine.connect() as connection:
         return {
-            i for chunk in _chunks(generation_ids) for i in connection.scalars(query.where(key.in_(chunk)))
+            i for chunk in id_chunks(generation_ids) for i in connection.scalars(query.where(key.in_(chunk)))
         }
 
 
@@ -180,7 +173,9 @@ def recorded_verdicts(engine: Engine, generation_ids: Iterable[str]) -> set[str]
     query = select(EvaluationResponse.evaluation_task_id).where(EvaluationResponse.request_hash.is_not(None))
     with engine.connect() as connection:
         return {
-            i for chunk in _chunks(generation_ids) for i in connection.scalars(query.where(judged.in_(chunk)))
+            i
+            for chunk in id_chunks(generation_ids)
+            for i in connection.scalars(query.where(judged.in_(chunk)))
         }
 
 

@@ -6,12 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from daydreaming.parsing.score import PARSER_VERSIONS
+from daydreaming.store.id_chunks import id_chunks
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
-#: SQLite allows 32,766 variables in a statement.
-_IN_CHUNK = 5_000
 #: (evaluation ID, parser, scale): what a reading goes by.
 ScoreKey = tuple[str, str, str]
 
@@ -63,8 +62,7 @@ def delete_scores(connection: Connection, evaluation_ids: Iterable[str]) -> None
 
     listed = list(evaluation_ids)
     delete_own_readings(connection, listed)
-    for start in range(0, len(listed), _IN_CHUNK):
-        chunk = listed[start : start + _IN_CHUNK]
+    for chunk in id_chunks(listed):
         connection.execute(delete(Score).where(Score.evaluation_task_id.in_(chunk)))
 
 
@@ -74,15 +72,12 @@ def read_scores(engine: Engine, evaluation_ids: Iterable[str]) -> list[dict[str,
 
     from daydreaming.store.schema import Score
 
-    listed = list(evaluation_ids)
     query = select(Score.__table__).order_by(Score.evaluation_task_id, Score.parser, Score.scale)
     with engine.connect() as connection:
         return [
             dict(row)
-            for start in range(0, len(listed), _IN_CHUNK)
-            for row in connection.execute(
-                query.where(Score.evaluation_task_id.in_(listed[start : start + _IN_CHUNK]))
-            ).mappings()
+            for chunk in id_chunks(evaluation_ids)
+            for row in connection.execute(query.where(Score.evaluation_task_id.in_(chunk))).mappings()
         ]
 
 
