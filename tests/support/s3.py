@@ -26,6 +26,8 @@ from daydreaming.objects.path import ObjectPath
 from tests.support.postgres import _end_with_parent
 
 _COMMAND = Path(sys.executable).with_name("weed")
+#: What readiness is tried with: enough old objects to lie in each of its few volumes.
+_NEW, _OLD, _OLD_OBJECTS = ".ready/new", ".ready/old", 20
 _START_TIMEOUT_S = 90.0
 _STOP_TIMEOUT_S = 30.0
 #: All that it listens at; the first is the one that clients use.
@@ -59,6 +61,7 @@ class S3Server:
         self._folder = Path(tempfile.mkdtemp(prefix="daydreaming-s3-"))
         self._server: subprocess.Popen[bytes] | None = None
         self._ports: list[int] = []
+        self._has_run = False
         self.bucket = "dreams"
         self.url = ""
 
@@ -148,13 +151,19 @@ class S3Server:
             time.sleep(0.1)
 
     def _is_ready(self) -> bool:
-        """Whether it has made its bucket, and takes what is put into it."""
+        """Whether it has made its bucket, takes what is put into it, and gives out what it held before."""
         with closing(self._client()) as client:
             try:
-                client.put_object(Bucket=self.bucket, Key=".ready", Body=b"")
-                client.delete_object(Bucket=self.bucket, Key=".ready")
+                # With content: an empty object needs no volume, and these come up last.
+                client.put_object(Bucket=self.bucket, Key=_NEW, Body=b"new")
+                # Where the volumes of old objects are is found out later than where to put new ones.
+                for number in range(_OLD_OBJECTS if self._has_run else 0):
+                    client.get_object(Bucket=self.bucket, Key=f"{_OLD}{number}")["Body"].read()
+                for number in range(0 if self._has_run else _OLD_OBJECTS):
+                    client.put_object(Bucket=self.bucket, Key=f"{_OLD}{number}", Body=b"old")
             except (BotoCoreError, ClientError):
                 return False
+        self._has_run = True
         return True
 
     def _client(self) -> Any:

@@ -157,5 +157,6 @@ def test_a_store_that_is_down_before_the_call_is_tried_again_and_costs_nothing(f
     assert "cannot be reached" in message
     assert "\n" not in message
     assert simulator.stats()["calls"] == 0
-    assert type(drive()) is TaskSuccessEvent
+    event = drive()
+    assert type(event) is TaskSuccessEvent, event.payload["message"]
     assert simulator.stats()["calls"] == 1
