@@ -10,6 +10,7 @@ from typing import Any
 
 from rich.console import Console
 
+from daydreaming.cli.plain_text import plain
 from daydreaming.cli.progress import follow, open_display, say, write_json
 from daydreaming.cli.progress_text import progress_json
 from daydreaming.cli.rest import AirflowClient, AirflowUnreachableError
@@ -140,7 +141,7 @@ def _show_failure(client: AirflowClient, settings: Settings, run_id: str, consol
     say(console, f"The run failed; failed tasks: {', '.join(failed) or 'none'}")
     for reason in _reasons(client, settings, run_id, failed):
         for line in reason.lines():
-            say(console, as_typed(line))
+            say(console, as_typed(plain(line)))
     counts = count_run(settings, run_id)
     if counts.planned:
         say(console, describe(counts))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
+from daydreaming.cli.plain_text import plain
 from daydreaming.cli.progress_text import eta_text, model_json, money_text, rate_text
 from daydreaming.cli.terminal import terminal_width
 from daydreaming.cli.typed import as_typed
@@ -150,11 +151,11 @@ def _aligned(cells: Sequence[Sequence[str]], *, texts: int) -> list[str]:
 
 
 def _remarks(status: Status) -> list[str]:
-    refusals = (line for text in status.refusals for line in as_typed(text).splitlines())
+    refusals = (line for text in status.refusals for line in as_typed(plain(text)).splitlines())
     lines = [f"{status.experiment_id}: {line}" for line in refusals]
     if not status.rows and not status.refusals:
         lines.append(f"{status.experiment_id}: nothing is planned yet.")
-    lines += [as_typed(line) for reason in status.failures for line in reason.lines()]
+    lines += [as_typed(plain(line)) for reason in status.failures for line in reason.lines()]
     return lines
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from rich.console import Console
 
+from daydreaming.cli.plain_text import plain
 from daydreaming.cli.progress import Display, open_display, say, write_json
 from daydreaming.cli.progress_text import change_key, money_text, progress_json
 from daydreaming.cli.status import nothing_run_text
@@ -110,7 +111,7 @@ class _Stillness:
 
 def _end_lines(settings: Settings, progress: Progress) -> list[str]:
     answered, planned = progress.total("answered"), progress.total("planned")
-    lines = [as_typed(refusal) for refusal in progress.refusals]
+    lines = [as_typed(plain(refusal)) for refusal in progress.refusals]
     if progress.is_dry:
         lines.append("Dry run: nothing is sent.")
     elif planned:
@@ -127,7 +128,7 @@ def _end_lines(settings: Settings, progress: Progress) -> list[str]:
             "'only failed' to call them again."
         )
         reasons = failures_of_experiment(settings, str(progress.experiment_id), datetime.now(UTC))
-        lines += [as_typed(line) for reason in reasons for line in reason.lines()]
+        lines += [as_typed(plain(line)) for reason in reasons for line in reason.lines()]
     if answered:
         lines.append(f"Read the essays with: {typed_command()} essays {progress.experiment_id}")
     return lines

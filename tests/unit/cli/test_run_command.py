@@ -11,7 +11,7 @@ from rich.console import Console
 from daydreaming.cli import progress, run
 from daydreaming.cli.rest import AirflowUnreachableError
 from daydreaming.cli.run import run_experiment
-from daydreaming.errors import BudgetError, StaleResponseError
+from daydreaming.errors import BudgetError, LLMPermanentError, StaleResponseError
 from daydreaming.pipeline.call import open_call, record_failure
 from daydreaming.pipeline.plan import note_refusal
 from daydreaming.pipeline.progress import ProgressReader
@@ -240,6 +240,16 @@ def test_failed_calls_are_told_by_kind_with_what_to_do(airflow, settings, error,
     text = _run(settings)[1]
     assert f"2 generation calls failed: {type(error).__name__}: {error}\n" in text
     assert advice in text
+
+
+def test_what_a_provider_says_moves_no_cursor(airflow, settings):
+    planned_run(settings)
+    call = open_call(settings, "run-1", "generation", 0)
+    record_failure(call, LLMPermanentError("no \x1b[2J"), attempt=1, final=True, now=NOW)
+    _failed_task(airflow)
+    text = _run(settings)[1]
+    assert r"LLMPermanentError: no \x1b[2J" in text
+    assert "\x1b" not in text
 
 
 def test_what_nobody_has_recorded_is_read_in_the_log_of_the_task_that_failed(airflow, settings):

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from daydreaming.cli import status
-from daydreaming.errors import BudgetError
+from daydreaming.errors import BudgetError, LLMPermanentError
 from daydreaming.pipeline.call import open_call, record_failure
 from daydreaming.pipeline.plan import note_refusal, start_run
 from tests.support.experiments import NOW, answer_call, planned_run
@@ -44,6 +44,16 @@ def test_one_experiment_says_why_its_calls_have_no_answer(settings, daydreaming)
     out = daydreaming("status", "demo").out
     assert "1 generation call failed: BudgetError: The cap is reached." in out
     assert "`daydreaming cost demo --cap USD`" in out
+
+
+def test_what_a_provider_says_moves_no_cursor(settings, daydreaming):
+    planned_run(settings)
+    call = open_call(settings, "run-1", "generation", 0)
+    error = LLMPermanentError("no such model \x1b]52;c;cm0=\x07\x1b[2J")
+    record_failure(call, error, attempt=1, final=True, now=NOW)
+    out = daydreaming("status", "demo").out
+    assert r"no such model \x1b]52;c;cm0=\x07\x1b[2J" in out
+    assert "\x1b" not in out
 
 
 @pytest.mark.parametrize("width", [80, 60])

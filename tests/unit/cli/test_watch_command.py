@@ -44,7 +44,7 @@ def fail_all(settings: Settings) -> None:
     for stage, count in (("generation", 4), ("evaluation", 16)):
         for index in range(count):
             call = open_call(settings, "run-1", stage, index)
-            record_failure(call, LLMPermanentError("no"), attempt=1, final=True, now=NOW)
+            record_failure(call, LLMPermanentError("no \x1b[2J"), attempt=1, final=True, now=NOW)
 
 
 def test_it_ends_when_all_is_answered(settings, daydreaming, each_look):
@@ -70,6 +70,8 @@ def test_failed_calls_are_exit_code_1_and_say_what_to_do(settings, daydreaming, 
     assert (result.code, result.err) == (1, "")
     assert "20 calls failed. Read why" in result.out
     assert "'only failed'" in result.out
+    assert r"4 generation calls failed: LLMPermanentError: no \x1b[2J" in result.out
+    assert "\x1b" not in result.out
 
 
 def test_json_is_a_line_per_change_and_the_result(settings, daydreaming, each_look):
