@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from fastapi import Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 
-from daydreaming.errors import InputError, ObjectStoreError
+from daydreaming.errors import InputError, StoreError
 from daydreaming.ui.access import visitor
 from daydreaming.ui.headers import SecurityHeaders
 from daydreaming.ui.pages import page
@@ -27,6 +29,7 @@ from daydreaming.ui.routes import (
 )
 from daydreaming.ui.static_files import VersionedFiles
 
+_LOG = logging.getLogger(__name__)
 _TITLES = {
     401: "Not logged in",
     403: "Not allowed",
@@ -61,7 +64,8 @@ def create_app() -> FastAPI:
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(RequestValidationError, _not_understood)
     app.add_exception_handler(InputError, _unknown)
-    app.add_exception_handler(ObjectStoreError, _out_of_reach)
+    app.add_exception_handler(StoreError, _out_of_reach)
+    app.add_exception_handler(SQLAlchemyError, _no_database)
     return app
 
 
@@ -82,6 +86,16 @@ def _unknown(request: Request, error: Any) -> Response:
 
 def _out_of_reach(request: Request, error: Any) -> Response:
     return _error_page(request, 503, str(error))
+
+
+def _no_database(request: Request, error: Any) -> Response:
+    # What it says names hosts, tables and statements: that is for who reads the log.
+    _LOG.error("The results database cannot be used.", exc_info=error)
+    message = (
+        f"The results database cannot be used ({type(error).__name__}). The log of the API server says why; "
+        "where its tables are missing, `daydreaming migrate` makes them."
+    )
+    return _error_page(request, 503, message)
 
 
 def _error_page(request: Request, status: int, message: str) -> Response:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import html
+import sqlite3
 from collections.abc import Callable
 
 import pytest
 from fastapi import HTTPException
 from fastapi.testclient import TestClient
 
-from daydreaming.errors import ObjectStoreError
+from daydreaming.errors import ObjectStoreError, StoreError
+from daydreaming.store.database import SQLITE_NAME
 from daydreaming.ui import access, lazy
 from daydreaming.ui.access import Visitor
 from daydreaming.ui.app import create_app
@@ -62,6 +65,29 @@ def test_a_store_that_is_down_gets_a_page_that_says_so(settings) -> None:
     assert answer.status_code == 503
     assert "Not available now" in answer.text
     assert "s3://dreams: the object store cannot be reached." in answer.text
+
+
+def test_a_file_that_cannot_be_read_gets_a_page_that_says_so(settings) -> None:
+    app = create_app()
+
+    def read() -> None:
+        raise StoreError("x.txt is not UTF-8.")
+
+    app.add_api_route("/broken", read)
+    answer = TestClient(app).get("/broken")
+    assert (answer.status_code, "x.txt is not UTF-8." in answer.text) == (503, True)
+
+
+def test_a_database_without_tables_gets_a_page_that_says_what_to_do(
+    site: TestClient, settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.data_root.mkdir(parents=True, exist_ok=True)
+    sqlite3.connect(settings.data_root / SQLITE_NAME).execute("CREATE TABLE of_others (x)")
+    answer = site.get("/")
+    assert answer.status_code == 503
+    assert "`daydreaming migrate`" in html.unescape(answer.text)
+    assert "no such table" not in answer.text
+    assert "no such table" in caplog.text
 
 
 def test_a_write_by_get_is_refused(site: TestClient) -> None:
