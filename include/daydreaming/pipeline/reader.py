@@ -83,7 +83,7 @@ def open_essay(settings: Settings, experiment_id: str, generation_task_id: str, 
     essay, essay_error, answer = _texts(files, cell.cell_id, state)
     return Essay(
         run.run_id,
-        is_import(run),
+        is_import(run.run_id, experiment_id),
         cell,
         state,
         shown_concepts(settings, run, cell.combo_id),
@@ -109,9 +109,9 @@ def find_generation(
         raise InputError(f"{error} The list of essays shows those that were answered.") from error
 
 
-def is_import(run: RunRecord) -> bool:
+def is_import(run_id: str, experiment_id: str) -> bool:
     """Whether a run was an import: named by the experiment that it became, and never seen by Airflow."""
-    return run.run_id.startswith(f"import-{run.experiment_id}-")
+    return run_id.startswith(f"import-{experiment_id}-")
 
 
 def read_essay_text(files: DataRoot, generation_task_id: str, parser: str) -> str:

@@ -11,6 +11,7 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from daydreaming.pipeline.reader import is_import
 from daydreaming.ui import formats
 from daydreaming.ui.access import Visitor
 from daydreaming.ui.lazy import URL_PREFIX
@@ -78,4 +79,5 @@ def _environment() -> Environment:
     )
     filters: Mapping[str, Any] = {name: getattr(formats, name) for name in formats.__all__}
     environment.filters.update(filters)
+    environment.tests["import_of"] = is_import
     return environment

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
@@ -11,6 +12,7 @@ from sqlalchemy import update
 
 from daydreaming.errors import DaydreamingError, LLMPermanentError, LLMTransientError
 from daydreaming.pipeline.call import failure_row, open_call
+from daydreaming.pipeline.import_legacy import import_legacy
 from daydreaming.settings import Settings
 from daydreaming.store.database import engine_for
 from daydreaming.store.plans import cells_of_run
@@ -18,6 +20,7 @@ from daydreaming.store.results import insert_failure
 from daydreaming.store.schema import EvaluationResponse
 from tests.support.experiments import NOW, planned_run
 from tests.support.finished import answer_distinctly
+from tests.support.legacy_folder import make_legacy_folder
 
 PAGE = "/experiments/demo/failures"
 HOSTILE = (
@@ -78,6 +81,20 @@ def test_a_failed_call_tells_why_and_where_it_can_be_cleared(site: TestClient, s
     assert 'data-airflow href="/dags/daydream_experiment/runs/run-1">run-1</a>' in text
     assert "“only failed”" in text
     assert "The same call will fail again" in text
+
+
+def test_what_a_provider_says_stays_as_it_says_it(site: TestClient, settings: Settings) -> None:
+    planned_run(settings)
+    fail(settings, "generation", 0, LLMPermanentError("HTTP 404: unknown `deployment ID`"))
+    assert "HTTP 404: unknown <code>deployment ID</code>" in text_of(site)
+
+
+def test_an_import_is_no_run_of_airflows(site: TestClient, settings: Settings, tmp_path: Path) -> None:
+    import_legacy(settings, make_legacy_folder(tmp_path / "old"), now=NOW)
+    text = site.get("/experiments/legacy").text
+    assert "import-legacy-" in text
+    assert not re.search('href="[^"]*/runs/import-', text)
+    assert not re.search('href="[^"]*/runs/import-', site.get("/experiments/legacy/failures").text)
 
 
 def test_a_kind_of_error_leads_to_its_calls(site: TestClient, settings: Settings) -> None:
