@@ -139,7 +139,8 @@ def _conditions(wanted: EvaluationFilter) -> list[ColumnElement[bool]]:
         found.append(_serves(wanted.experiments))
     if wanted.since:
         found.append(table.ended_at >= _midnight(wanted.since))
-    if wanted.until:
+    # After the last day that there is comes nothing, and no date.
+    if wanted.until and wanted.until < date.max:
         found.append(table.ended_at < _midnight(wanted.until) + timedelta(days=1))
     if wanted.min_score is not None:
         found.append(_read_column(wanted, "score") >= wanted.min_score)

@@ -101,6 +101,7 @@ def engine(results_engine):
         ({"parsers": ("complex",)}, "b"),
         ({"since": date(2026, 3, 2)}, "bc"),
         ({"until": date(2026, 3, 1)}, "a"),
+        ({"until": date.max}, "abcd"),
         ({"since": date(2026, 3, 2), "until": date(2026, 3, 2)}, "bc"),
         ({"since": date(2026, 3, 3)}, ""),
         ({"min_score": 7}, "ad"),
