@@ -8,7 +8,7 @@ from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import quote, urlencode, urlsplit, urlunsplit
 
 from daydreaming.errors import InputError
 from daydreaming.settings import Settings
@@ -183,7 +183,22 @@ def _url_from_json(text: str) -> str:
     login = quote(str(given.get("login") or ""), safe="")
     password = f":{quote(str(given['password']), safe='')}" if given.get("password") else ""
     place = f"{given['host']}:{given.get('port') or 5432}/{given['schema']}"
-    return f"postgresql+psycopg2://{login}{password}@{place}"
+    return f"postgresql+psycopg2://{login}{password}@{place}{_query_from_extra(given.get('extra'))}"
+
+
+def _query_from_extra(extra: Any) -> str:
+    """What libpq is told beside the place, such as sslmode: left out, it would check no certificate."""
+    try:
+        # Airflow takes it as an object, and as the text of one.
+        options = json.loads(extra or "{}") if isinstance(extra, str) else extra or {}
+    except ValueError as error:
+        raise _unusable("an extra that is no JSON") from error
+    if not isinstance(options, dict):
+        raise _unusable("an extra that is no JSON object")
+    for name, value in options.items():
+        if isinstance(value, bool) or not isinstance(value, str | int):
+            raise _unusable(f"an extra whose {name!r} is neither text nor a whole number")
+    return f"?{urlencode(options)}" if options else ""
 
 
 def _unusable(got: str) -> InputError:

@@ -20,6 +20,7 @@ from daydreaming.store import migrate
 from daydreaming.store.database import SQLITE_NAME, engine_for, results_url, single_use_engine, warm_engine
 from daydreaming.store.migrate import VERSION_TABLE, upgrade_database
 from daydreaming.store.plans import read_run
+from daydreaming.store.ratings import read_ratings
 from daydreaming.store.results import insert_failure, read_failures
 from daydreaming.store.schema import Base
 
@@ -27,7 +28,7 @@ SECRET = "hunter2hunter2"
 JSON = {"conn_type": "postgres", "host": "db", "schema": "results"}
 
 #: The newest file of store/migrations/versions.
-LATEST = "0005"
+LATEST = "0006"
 
 
 def settings_with(connection: str) -> Settings:
@@ -51,6 +52,15 @@ def settings_with(connection: str) -> Settings:
             "postgresql+psycopg2://m%3Ae:a%40b%2Fc%3Ad@db:5433/results",
         ),
         (json.dumps(JSON), "postgresql+psycopg2://@db:5432/results"),
+        (
+            json.dumps({**JSON, "extra": {"sslmode": "verify-full", "sslrootcert": "/a b.pem"}}),
+            "postgresql+psycopg2://@db:5432/results?sslmode=verify-full&sslrootcert=%2Fa+b.pem",
+        ),
+        (
+            json.dumps({**JSON, "extra": '{"connect_timeout": 5}'}),
+            "postgresql+psycopg2://@db:5432/results?connect_timeout=5",
+        ),
+        (json.dumps({**JSON, "extra": ""}), "postgresql+psycopg2://@db:5432/results"),
     ],
 )
 def test_both_forms_of_the_connection_give_the_url(connection, url):
@@ -88,6 +98,9 @@ def test_a_password_with_special_characters_arrives_as_it_is():
         ),
         (f'{{"password": "{SECRET}"}}', "got conn_type None"),
         (f'{{"password": "{SECRET}"', "got text that is no JSON"),
+        (json.dumps({**JSON, "extra": f"{{{SECRET}"}), "got an extra that is no JSON"),
+        (json.dumps({**JSON, "extra": [SECRET]}), "got an extra that is no JSON object"),
+        (json.dumps({**JSON, "extra": {"sslmode": True}}), "an extra whose 'sslmode' is neither text"),
     ],
 )
 def test_a_connection_that_cannot_be_used_is_refused_without_telling_the_password(connection, got):
@@ -226,6 +239,19 @@ def test_rows_of_the_first_release_outlive_all_migrations(bare_settings):
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
         assert compare_metadata(context, Base.metadata) == []
+    engine.dispose()
+
+
+def test_a_rating_of_an_earlier_release_stays_and_is_of_no_known_response(bare_settings):
+    engine = migrate_to(bare_settings, "0005")
+    rating = "('a', 'g', 'rigor', 'ada', 6.5, 0, 9, 'Well put.', '2026-01-02 03:04:05')"
+    columns = "generation_task_id, evaluation_template, rater, score, score_min, score_max, comment, rated_at"
+    values = rating.replace("'a'", f"'{'a' * 32}'").replace(":", r"\:")
+    with engine.begin() as connection:
+        connection.execute(text(f"INSERT INTO ratings (rating_id, {columns}) VALUES {values}"))
+    upgrade_database(bare_settings)
+    [found] = read_ratings(engine)
+    assert (found.score, found.comment, found.response_sha256) == (6.5, "Well put.", None)
     engine.dispose()
 
 
