@@ -175,7 +175,8 @@ def _data_root(text: str, results_conn: str, problems: list[str]) -> Path:
 
 
 def _without_password(url: str) -> str:
-    return re.sub(r"(?<=:)[^/@]+(?=@)", "…", url)
+    # Up to the last @: a key may hold a slash, and then no reader of URLs finds it.
+    return re.sub(r"(?<=://)([^:@]*):.*(?=@)", r"\1:…", url)
 
 
 def _dispatch(text: str, problems: list[str]) -> Dispatch:

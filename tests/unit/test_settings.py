@@ -79,6 +79,7 @@ def test_a_relative_data_root_is_made_absolute(monkeypatch, tmp_path):
         ("DAYDREAMING_DATA_ROOT", "s3://bucket/../x", "got 's3://bucket/../x'"),
         ("DAYDREAMING_DATA_ROOT", "s3://bucket/a?b", "got 's3://bucket/a.b'"),
         ("DAYDREAMING_DATA_ROOT", "s3://key:secret@bucket/x", "got 's3://key:…@bucket/x'"),
+        ("DAYDREAMING_DATA_ROOT", "s3://key:sec/r@t@bucket/x", "got 's3://key:…@bucket/x'"),
         ("DAYDREAMING_DISPATCH", "worker", "must be pool or triggerer; got 'worker'"),
         ("DAYDREAMING_POOLS", "llm_free", "NAME=SLOTS.*got 'llm_free'"),
         ("DAYDREAMING_POOLS", "llm_free=0", "slots at least 1; got 'llm_free=0'"),
