@@ -14,7 +14,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 _ROOT = Path(__file__).resolve().parents[1]
-_SETTING = re.compile(r"^(?P<name>[A-Z][A-Z0-9_]*)=(?P<value>.*)$")
+# Compose reads a line with spaces or `export` before its name like one without.
+_SETTING = re.compile(r"^\s*(?:export\s+)?(?P<name>[A-Z][A-Z0-9_]*)\s*=(?P<value>.*)$")
 
 #: Letters, digits, - and _ alone: these stand in URLs.
 SECRETS: Mapping[str, Callable[[], str]] = {
@@ -43,16 +44,16 @@ def fill(example: str, existing: str = "") -> tuple[str, list[str]]:
     made: list[str] = []
     lines: list[str] = []
     text = existing or example
-    for line in text.splitlines():
-        setting = _SETTING.match(line)
-        name = setting["name"] if setting else ""
-        if setting and name in SECRETS and not setting["value"].strip():
-            made.append(name)
-            lines.append(f"{name}={SECRETS[name]()}")
-        else:
+    settings = [_SETTING.match(line) for line in text.splitlines()]
+    has_value = {one["name"] for one in settings if one and one["value"].strip()}
+    for line, setting in zip(text.splitlines(), settings, strict=True):
+        if not setting or setting["name"] not in SECRETS or setting["value"].strip():
             lines.append(line)
-    present = {setting["name"] for line in lines if (setting := _SETTING.match(line))}
-    for name in SECRETS.keys() - present:
+        elif setting["name"] not in {*has_value, *made}:
+            made.append(setting["name"])
+            lines.append(f"{setting['name']}={SECRETS[setting['name']]()}")
+        # Else it is left out: compose takes the last line of a name, and this one would empty what is set.
+    for name in SECRETS.keys() - has_value - set(made):
         made.append(name)
         lines.append(f"{name}={SECRETS[name]()}")
     return "\n".join(lines) + "\n", made
@@ -78,11 +79,11 @@ def main(folder: Path = _ROOT) -> None:
     file = folder / ".env"
     existing = file.read_text(encoding="utf-8") if file.exists() else ""
     text, made = fill((folder / ".env.example").read_text(encoding="utf-8"), existing)
-    if not made:
+    if not made and text.split() == existing.split():
         _say(f"{file} has all secrets; nothing was changed.")
         return
     write_private(file, text)
-    names = ", ".join(sorted(made))
+    names = ", ".join(sorted(made)) or "nothing, and took away empty lines of what is set"
     _say(f"{file}: made {names}. Keep a copy: without FERNET_KEY stored connections are lost.")
 
 

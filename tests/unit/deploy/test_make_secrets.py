@@ -73,6 +73,17 @@ def test_what_a_person_set_stays_and_what_is_missing_is_added(make_secrets, fold
     assert all(made[name] for name in make_secrets.SECRETS)
 
 
+@pytest.mark.parametrize(
+    "line",
+    ["export FERNET_KEY=mine", "  FERNET_KEY=mine", "FERNET_KEY =mine", "FERNET_KEY=mine\nFERNET_KEY="],
+)
+def test_a_key_that_is_set_is_the_only_one_however_it_is_written(make_secrets, line):
+    text, made = make_secrets.fill("", f"{line}\nPORT=9000\n")
+    assert "FERNET_KEY" not in made
+    assert [one for one in text.splitlines() if "FERNET_KEY" in one] == [line.splitlines()[0]]
+    assert make_secrets.fill("", text) == (text, [])
+
+
 def test_comments_and_settings_of_the_example_are_all_there(make_secrets, folder):
     text, _ = make_secrets.fill((folder / ".env.example").read_text())
     example = (folder / ".env.example").read_text().splitlines()
