@@ -1,8 +1,8 @@
 """One-shot init of the deployment: migrate both databases, make pools, roles and the first admin.
 
 It may run again at any time, also where it died before: what is there stays. A role that exists keeps its
-permissions; an admin who exists keeps name, role and password. Without ADMIN_USER none is made; without the
-FAB auth manager no roles.
+permissions; an admin who exists keeps name, role and password. Pools get the slots of DAYDREAMING_POOLS each
+time; others are left alone. Without ADMIN_USER no admin is made; without the FAB auth manager no roles.
 """
 
 from __future__ import annotations
