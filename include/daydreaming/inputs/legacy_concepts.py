@@ -49,6 +49,8 @@ def _json_entries(layout: LegacyLayout, path: Path, problems: list[Unplaced]) ->
         return []
     try:
         data = json.loads(text)
+        # An escape may stand for half a character, which no file can hold.
+        json.dumps(data, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         problems.append(Unplaced("table", layout.relative(path), f"not valid JSON ({error}). Correct it."))
         return []
@@ -71,12 +73,20 @@ def _from_json(
         level: entry[level] for level in DESCRIPTION_LEVELS if isinstance(entry.get(level), str)
     }
     if isinstance(entry.get("article_path"), str):
-        path = folder / "articles" / entry["article_path"]
-        # A path of a file that strangers may have written: nothing beyond the folder is read.
-        if path.resolve().is_relative_to(layout.root.resolve()):
-            article = read_legacy_text(layout, path, "concept", problems)
-            texts |= {} if article is None else {"article": article}
+        try:
+            texts |= _article(layout, folder / "articles" / entry["article_path"], problems)
+        except (ValueError, OSError, RuntimeError) as error:
+            reason = f"no file can have the article_path {entry['article_path']!r} ({error}). Correct it."
+            problems.append(Unplaced("concept", layout.relative(folder / _JSON), reason))
     return Concept(entry["concept_id"], entry["name"], _not_empty(texts))
+
+
+def _article(layout: LegacyLayout, path: Path, problems: list[Unplaced]) -> dict[str, str]:
+    # A path of a file that strangers may have written: nothing beyond the folder is read.
+    if not path.resolve().is_relative_to(layout.root.resolve()):
+        return {}
+    article = read_legacy_text(layout, path, "concept", problems)
+    return {} if article is None else {"article": article}
 
 
 def _texts(layout: LegacyLayout, folder: Path, concept_id: str, problems: list[Unplaced]) -> dict[str, str]:

@@ -20,6 +20,7 @@ from daydreaming.errors import (
     EssayParseError,
     MissingResponseError,
     StaleResponseError,
+    StoreError,
     Usage,
 )
 from daydreaming.inputs.records import LLMModel, Stage, Template
@@ -196,6 +197,7 @@ def build_request(call: CellCall) -> ChatRequest:
     Raises:
         MissingResponseError: An evaluation's generation has no response.
         EssayParseError: An evaluation's generation has a response without an essay.
+        StoreError: The frozen inputs do not hold a concept of the combination.
     """
     params = call.inputs.params
     return ChatRequest(
@@ -383,7 +385,15 @@ def _render(call: CellCall) -> str:
 
 def _concepts(call: CellCall) -> list[dict[str, str]]:
     level = call.inputs.params["description_level"]
-    concepts = [call.inputs.concept(concept_id) for concept_id in call.concept_ids]
+    try:
+        concepts = [call.inputs.concept(concept_id) for concept_id in call.concept_ids]
+    except KeyError as error:
+        # An import freezes what the folder says of concepts, which may be less than its combinations name.
+        raise StoreError(
+            f"The frozen inputs of run {call.run.run_id} do not hold the concept {error} of "
+            f"{call.cell.combo_id}, so its prompt cannot be made. Add it to the tables of concepts, and "
+            "import the folder again or start a new run."
+        ) from error
     return [{"name": concept.name, "content": concept.content(level)} for concept in concepts]
 
 

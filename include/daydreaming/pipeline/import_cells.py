@@ -45,11 +45,13 @@ class CellFinder:
 
     Attributes:
         renamed: Models met so far whose ID with us is another, by the original's spelling.
+        judged: The generations that evaluations met so far judge: the original's ID of both.
     """
 
     folder: LegacyFolder
     ours: OurNames
     renamed: dict[str, ModelId] = field(default_factory=dict)
+    judged: dict[str, str] = field(default_factory=dict)
 
     def find(self, stage: Stage, legacy_id: str) -> PlannedCell:
         """The cell, with IDs that ours may be.
@@ -90,10 +92,12 @@ class CellFinder:
         self._check_tables(legacy_id)
         task = self.folder.tasks.evaluations.get(legacy_id)
         if task:
+            self.judged[legacy_id] = task.generation_task_id
             generation = self._generation(task.generation_task_id)
             return self._evaluation_cell(legacy_id, generation, task.template, task.model, task.model_name)
         found = [match_evaluation(legacy_id, known, self._joined) for known in self._known]
         name = _only(found)
+        self.judged[legacy_id] = name.generation_id
         generation = self._generation(name.generation_id, name.generation)
         return self._evaluation_cell(legacy_id, generation, name.template, name.model, "")
 

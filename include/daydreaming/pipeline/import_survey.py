@@ -47,6 +47,8 @@ class Survey:
         known: Combinations that the data root knows, by ID.
         unexplained: See ``unexplained_answers``.
         answers: Responses that can be placed or are there, by stage and our ID.
+        originals: The original's IDs of these responses: more than one may become one of ours, and what
+            belongs to one of them is known by its own.
         refused: Stage and ID of responses that can not, though it is known what they are.
     """
 
@@ -57,6 +59,7 @@ class Survey:
     found: list[Found] = field(default_factory=list)
     unplaced: list[Unplaced] = field(default_factory=list)
     answers: dict[tuple[Stage, str], Found] = field(default_factory=dict)
+    originals: dict[tuple[Stage, str], set[str]] = field(default_factory=dict)
     refused: set[tuple[Stage, str]] = field(default_factory=set)
     _digests: dict[Path, str] = field(default_factory=dict)
     _elsewhere: dict[str, set[str]] = field(default_factory=dict)
@@ -104,6 +107,7 @@ class Survey:
         self.found.append(found)
         if is_response:
             self.answers.setdefault(key, found)
+            self.originals.setdefault(key, set()).add(file.legacy_id)
 
     def _check(self, file: LegacyFile, cell: PlannedCell) -> None:
         check_combination(
@@ -112,23 +116,38 @@ class Survey:
             self.known.get(cell.combo_id),
         )
         check_unexplained(cell.combo_id, self._elsewhere.get(cell.combo_id, ()))
-        key = (file.stage, cell.cell_id)
         if file.kind == "evaluation_response":
-            self._check_generation(cell.generation_task_id)
-        elif file.kind != "generation_response" and key in self.refused:
-            raise PlacingError("its response was not placed (it is listed too).")
-        elif file.kind == "essay" and key not in self.answers:
-            raise PlacingError("the response that it was cut out of is not in the folder.")
+            self._check_generation(self.finder.judged[file.legacy_id], cell.generation_task_id)
+        elif file.kind != "generation_response":
+            self._check_response(file, (file.stage, cell.cell_id))
 
-    def _check_generation(self, generation_id: str) -> None:
+    def _check_generation(self, legacy_id: str, generation_id: str) -> None:
         """Refuse a verdict without the essay that it judges: another may come under the same ID."""
-        if ("generation", generation_id) in self.refused:
+        key: tuple[Stage, str] = ("generation", generation_id)
+        if key in self.refused:
             raise PlacingError(f"its generation {generation_id} was not placed (it is listed too).")
-        if ("generation", generation_id) not in self.answers:
+        if legacy_id not in self.originals.get(key, ()):
             raise PlacingError(
-                f"its generation {generation_id} has no response in the folder: a verdict is imported only "
-                "with the answer that it judges. Add that file."
+                f"its generation {legacy_id} has no response in the folder{self._other(key)}: a verdict is "
+                "imported only with the answer that it judges. Add that file."
             )
+
+    def _check_response(self, file: LegacyFile, key: tuple[Stage, str]) -> None:
+        """Refuse an essay or a prompt of another response than the one that is placed under its ID."""
+        if file.legacy_id in self.originals.get(key, ()):
+            return
+        if key in self.refused:
+            raise PlacingError("its response was not placed (it is listed too).")
+        if file.kind == "essay":
+            raise PlacingError(f"the response that it was cut out of is not in the folder{self._other(key)}.")
+        # A prompt alone is what a failed call leaves.
+        if key in self.originals:
+            raise PlacingError(f"its response is not in the folder{self._other(key)}.")
+
+    def _other(self, key: tuple[Stage, str]) -> str:
+        """Which response is in the folder and may be taken for the one that is not; '' for none."""
+        others = self.originals.get(key)
+        return f" ({min(others)}, which becomes the same ID, may be another)" if others else ""
 
     def _compared(self, file: LegacyFile, cell: PlannedCell) -> Found:
         target = self._target(file.kind, cell.cell_id)

@@ -133,6 +133,33 @@ def test_an_article_outside_the_folder_is_not_read(tmp_path):
     assert folder.concepts["c"].descriptions == {"article": "Long."}
 
 
+def _with_article_path(tmp_path, given):
+    entry = {"concept_id": "c", "name": "C", "sentence": "Short.", "article_path": given}
+    return read(tmp_path, {**without("1_raw/concepts"), CONCEPTS_JSON: json.dumps([entry])})
+
+
+def test_an_article_path_that_no_file_can_have_is_a_problem(tmp_path):
+    folder = _with_article_path(tmp_path, "a\0b.txt")
+    assert folder.concepts["c"].descriptions == {"sentence": "Short."}
+    problem = problem_of(folder)
+    assert (problem.kind, problem.file) == ("concept", CONCEPTS_JSON)
+    assert problem.reason.startswith(r"no file can have the article_path 'a\x00b.txt' (")
+
+
+# Whether such a path is an error or simply no file depends on the version of Python.
+@pytest.mark.parametrize("given", ["a" * 300, "loop/a.txt"])
+def test_an_article_path_that_leads_nowhere_does_not_end_the_reading(tmp_path, given):
+    (tmp_path / "data/1_raw/concepts/articles").mkdir(parents=True)
+    (tmp_path / "data/1_raw/concepts/articles/loop").symlink_to("loop")
+    assert _with_article_path(tmp_path, given).concepts["c"].descriptions == {"sentence": "Short."}
+
+
+def test_json_with_half_a_character_is_a_problem(tmp_path):
+    folder = read(tmp_path, {CONCEPTS_JSON: r'[{"concept_id": "c", "name": "\ud800"}]'})
+    assert list(folder.concepts) == ["idle-mind", "wide-search"]
+    assert "not valid JSON ('utf-8' codec" in problem_of(folder).reason
+
+
 @pytest.mark.parametrize("concept_id", ["../up", "two words", "über", "c_rep2"])
 def test_a_concept_with_an_id_that_ours_may_not_be_is_a_problem(tmp_path, concept_id):
     folder = read(tmp_path, {CONCEPTS_CSV: f"concept_id,name\n{concept_id},Up\n"})

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from daydreaming.errors import InputError
-from daydreaming.pipeline.call import build_request, open_call, settle_stored
+from daydreaming.errors import InputError, StoreError
+from daydreaming.pipeline.call import CellCall, build_request, open_call, open_calls, settle_stored
 from daydreaming.pipeline.import_legacy import import_legacy
 from daydreaming.pipeline.refresh import refresh_rows
 from daydreaming.pipeline.status import experiment_status
+from daydreaming.pipeline.verify import verify
 from daydreaming.settings import Settings
 from daydreaming.store.combo_mappings import read_combo_mappings
 from daydreaming.store.database import engine_for
@@ -469,6 +470,60 @@ def test_a_verdict_without_the_answer_that_it_judges_is_not_placed(settings, run
     assert (settings.data_root / PLACES[f"{GENERATION_PROMPTS}/{PLAIN}.txt"]).exists()
 
 
+@pytest.mark.parametrize("table", [True, False])
+def test_a_verdict_is_not_placed_with_an_answer_that_has_but_the_same_id_here(settings, run, table):
+    rows = f"{SLASHED_JUDGED},{SLASHED},style-v2,qwen/qwq-32b:free,\n" if table else ""
+    answers = {f"{GENERATIONS}/{SLASHED}.txt": None, f"{GENERATIONS}/{SLASHED_OURS}.txt": "Newer."}
+    report = run({**answers, EVALUATION_TASKS: FILES[EVALUATION_TASKS] + rows})
+    reasons = refused(report)
+    assert reasons == {
+        f"{EVALUATIONS}/{SLASHED_JUDGED}.txt": (
+            f"its generation {SLASHED} has no response in the folder ({SLASHED_OURS}, which becomes the same "
+            "ID, may be another): a verdict is imported only with the answer that it judges. Add that file."
+        ),
+        f"{ESSAYS}/{SLASHED}.txt": f"the response that it was cut out of is not in the folder ({SLASHED_OURS}"
+        ", which becomes the same ID, may be another).",
+    }
+    files = DataRoot(settings.data_root)
+    assert files.essay(SLASHED_OURS).read_text() == "Newer."
+    assert not files.is_answered("evaluation", SLASHED_JUDGED_OURS)
+
+
+def test_a_verdict_on_a_replicate_is_not_placed_with_the_answer_of_another(settings, run):
+    second, judged = f"{PLAIN}_rep2", f"{PLAIN}_rep2_style-v2_qwq"
+    tables = {
+        GENERATION_TASKS: f"{FILES[GENERATION_TASKS]}{second},{STABLE},02_problem_solving,r1,\n",
+        EVALUATION_TASKS: f"{FILES[EVALUATION_TASKS]}{judged},{second},style-v2,qwq,\n",
+    }
+    verdict = {f"{EVALUATIONS}/{judged}.txt": "SCORE: 9"}
+    report = run({**tables, **verdict}, dry_run=True)
+    assert list(refused(report)) == [f"{EVALUATIONS}/{judged}.txt"]
+    # With its own answer, and the other one gone, it is the other verdicts that have none.
+    answers = {f"{GENERATIONS}/{PLAIN}.txt": None, f"{GENERATIONS}/{second}.txt": "The second."}
+    report = run({**tables, **verdict, **answers}, name="second")
+    reasons = refused(report)
+    assert "which becomes the same ID, may be another" in reasons[f"{GENERATION_PROMPTS}/{PLAIN}.txt"]
+    assert {f"{EVALUATIONS}/{i}.txt" for i in (PLAIN_JUDGED, OLD_JUDGED)} < reasons.keys()
+    assert f"{EVALUATIONS}/{judged}.txt" not in reasons
+    assert DataRoot(settings.data_root).read_response("evaluation", judged) == "SCORE: 9"
+
+
+def test_a_verdict_that_is_not_placed_does_not_keep_back_the_prompt_of_one_that_is(settings, run):
+    newer = f"{SLASHED_OURS}_style-v2_qwq"
+    report = run(
+        {
+            f"{GENERATIONS}/{SLASHED}.txt": None,
+            f"{ESSAYS}/{SLASHED}.txt": None,
+            f"{GENERATIONS}/{SLASHED_OURS}.txt": "Essay:\nNewer.\n",
+            f"{EVALUATIONS}/{newer}.txt": "SCORE: 4",
+            f"{EVALUATION_PROMPTS}/{newer}.txt": "How good is Newer?",
+        }
+    )
+    assert list(refused(report)) == [f"{EVALUATIONS}/{SLASHED_JUDGED}.txt"]
+    assert DataRoot(settings.data_root).read_response("evaluation", newer) == "SCORE: 4"
+    assert DataRoot(settings.data_root).prompt("evaluation", newer).exists()
+
+
 def test_an_answer_that_is_no_utf8_is_not_placed(settings, run):
     report = run({f"{GENERATIONS}/{SLASHED}.txt": b"Essay:\n\xffIdle."})
     reasons = refused(report)
@@ -612,6 +667,40 @@ def test_a_stable_id_that_stands_for_other_concepts_is_not_placed(settings, run)
         f"{STABLE} stands for idle-mind (article, k_max 1) in the folder"
         in refused(report)[f"{GENERATIONS}/{PLAIN}.txt"]
     )
+
+
+#: Without what `verify` names of any import: an unscored verdict, an essay that was cut otherwise.
+CLEAN = without(ESSAYS, f"{EVALUATIONS}/{OLD_JUDGED}")
+#: Names a concept that the folder's tables of concepts have no more.
+RENAMED = {MAPPINGS: f"{FILES[MAPPINGS]}{STABLE},v1,renamed-since,paragraph,2,\n"}
+
+
+def test_a_root_with_a_concept_that_no_table_explains_is_verified_all_the_same(settings, run, summaries):
+    run({**CLEAN, **RENAMED})
+    report = verify(settings)
+    assert report.is_clean
+    assert report.checked["evaluations"] == 2
+
+
+def test_so_is_one_that_knows_a_combination_better_than_the_folder_does(settings, run, summaries):
+    run(CLEAN)
+    run({**CLEAN, **without("1_raw/concepts", MAPPINGS)}, name="second", experiment_id="second")
+    assert verify(settings).is_clean
+
+
+def test_a_prompt_with_a_concept_that_no_table_explains_is_refused_with_its_name(settings, run):
+    run(RENAMED)
+    with pytest.raises(StoreError, match=r"do not hold the concept 'renamed-since' of combo_v1_.* Add it"):
+        build_request(_latest_call(settings, PLAIN))
+    concepts = "1_raw/concepts/concepts_metadata.csv"
+    mended = {**RENAMED, concepts: f"{FILES[concepts]}renamed-since,Renamed,True\n"}
+    run(mended, name="mended", now=NOW + timedelta(days=1))
+    assert "Renamed" in build_request(_latest_call(settings, PLAIN)).prompt
+
+
+def _latest_call(settings: Settings, cell_id: str) -> CellCall:
+    planned = cells_of_experiment(engine_for(settings), "legacy", "generation")
+    return open_calls(settings, "legacy", planned)[cell_id]
 
 
 # With runs of our own
