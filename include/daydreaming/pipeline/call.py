@@ -230,6 +230,9 @@ def settle_stored(call: CellCall, request: ChatRequest) -> bool:
             raise StaleResponseError(_stale_message(call, stale_hash, request.request_hash))
         # Then settled anew: another may have archived it first, and what is there now is another answer.
         files.archive_response(stage, cell_id, stale_hash)
+    if is_restored:
+        # The one that is there is of the answer that took its place.
+        write_prompt(call, request)
     if is_restored or not response_exists(call.engine, stage, cell_id):
         index_response(call)
     return True

@@ -24,7 +24,7 @@ from daydreaming.pipeline.call import (
 )
 from daydreaming.settings import Settings
 from daydreaming.store.database import engine_for
-from daydreaming.store.files import DataRoot
+from daydreaming.store.files import DataRoot, write_whole
 from daydreaming.store.results import (
     delete_responses,
     read_failures,
@@ -268,12 +268,14 @@ class TestStale:
         old_hash = build_request(open_call(settings, "run-1", "generation", ESSAY_FREE)).request_hash
         assert call.files.archived("generation", call.cell.cell_id, old_hash).read_text() == "Old essay."
         record_answer(call, request, make_answer("New essay."), attempts=1, started_at=NOW, ended_at=NOW)
+        write_whole(call.files.prompt("generation", call.cell.cell_id), "Another prompt.")
 
         _rerun(settings, "run-3", on_stale="archive")
         back = open_call(settings, "run-3", "generation", ESSAY_FREE)
         assert settle_stored(back, build_request(back)) is True
         assert back.files.read_response("generation", back.cell.cell_id) == "Old essay."
         assert back.files.essay(back.cell.cell_id).read_text() == "Old essay."
+        assert back.files.prompt("generation", back.cell.cell_id).read_text() == build_request(back).prompt
         [row] = read_responses(engine_for(settings), "generation", [back.cell.cell_id])
         assert row["response_size_bytes"] == len("Old essay.")
         assert back.files.archived("generation", back.cell.cell_id, request.request_hash).exists()
