@@ -17,7 +17,7 @@ from daydreaming.store.backup_reader import BackupReader, open_backup
 from daydreaming.store.database import SQLITE_NAME, engine_for, writing_engine
 from daydreaming.store.migrate import latest_revision, move_schema, require_known
 from daydreaming.store.staging import Staging, staging, was_cut_off
-from daydreaming.store.stored_files import stored_files
+from daydreaming.store.stored_files import first_link, stored_files
 from daydreaming.store.table_dump import continue_numbers, first_full_table, load_rows
 
 _UNCHANGED = "Nothing was changed."
@@ -53,7 +53,7 @@ def restore(settings: Settings, path: Path, progress: Progress) -> Manifest:
         progress: Told of each step.
 
     Raises:
-        InputError: Data root or database hold something.
+        InputError: Data root or database hold something, or a folder of the data root is a link.
         StoreError: The backup cannot be used, or something cannot be written; nothing is changed then.
     """
     told = disk_problems_told(f"{path} cannot be restored", _UNCHANGED)
@@ -117,6 +117,8 @@ def _no_half_database(settings: Settings) -> Iterator[None]:
 def _require_empty_root(settings: Settings) -> None:
     found, is_far = next(stored_files(settings.data_root), None), isinstance(settings.data_root, ObjectPath)
     if found is None:
+        if not is_far:
+            _refuse_link(settings.data_root)
         return
     if was_cut_off(settings.data_root):
         if is_far:
@@ -129,6 +131,16 @@ def _require_empty_root(settings: Settings) -> None:
         f"{settings.data_root} is not empty: it holds {found}. A backup is restored into an empty data root; "
         "set DAYDREAMING_DATA_ROOT to another folder, or move away what is there."
     )
+
+
+def _refuse_link(data_root: Path) -> None:
+    link = first_link(data_root)
+    if link:
+        # What is renamed into its place is on the disk of the data root, and the link would be gone.
+        raise InputError(
+            f"{data_root / link} is a link, and a restore would put its files in the place of it. Delete the "
+            "link and restore; then move what is there to the other disk, and make the link again."
+        )
 
 
 def _require_empty_database(settings: Settings) -> None:

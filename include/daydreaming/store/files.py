@@ -21,6 +21,7 @@ from typing import Any
 from daydreaming.errors import StoreError
 from daydreaming.inputs.records import Stage
 from daydreaming.objects.path import ObjectPath
+from daydreaming.store.answer_records import record_problem
 from daydreaming.store.object_answers import move_answer_away, move_answer_back, put_answer
 from daydreaming.store.turns import hold_turn
 
@@ -243,7 +244,7 @@ class DataRoot:
         """The record beside a response; empty where there is none (a file that a person brought).
 
         Raises:
-            StoreError: The record is no JSON object.
+            StoreError: The record is no JSON object, or a field of it cannot be used.
         """
         return _read_record(self.provenance(stage, cell_id))
 
@@ -357,12 +358,15 @@ def _read_record(path: Path) -> dict[str, Any]:
         record = json.loads(_read(path))
     except _MissingError:
         return {}
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise StoreError(
             f"{path}: not valid JSON ({error}). Restore it, or delete it to go without."
         ) from error
     if not isinstance(record, dict):
         raise StoreError(f"{path}: must hold a JSON object; got {type(record).__name__}.")
+    problem = record_problem(record)
+    if problem:
+        raise StoreError(f"{path}: {problem}. Restore it, or delete it to go without.")
     return record
 
 

@@ -22,6 +22,7 @@ from daydreaming.store.csv_rows import read_csv_rows
 from daydreaming.store.files import DataRoot, write_new, write_whole
 from daydreaming.store.plans import PlannedCell, RunRecord
 from daydreaming.store.task_tables import write_csv
+from daydreaming.store.times import read_time
 
 #: File systems allow names of 255 bytes; the longest ending is ".generation.csv".
 _NAME_LENGTH = 200
@@ -150,16 +151,10 @@ def _read(path: Path) -> RunFile:
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
         own = {field.name: record.pop(field.name) for field in fields(RunFile) if field.name != "run"}
-        return RunFile(RunRecord(**record), **{**own, "created_at": _time(own["created_at"])})
+        own["created_at"] = read_time("created_at", own["created_at"])
+        return RunFile(RunRecord(**record), **own)
     except (OSError, ValueError, TypeError, AttributeError, KeyError) as error:
         raise _unreadable(path, f"{type(error).__name__}: {error}") from error
-
-
-def _time(text: str) -> datetime:
-    time = datetime.fromisoformat(text)
-    if time.tzinfo is None:
-        raise ValueError(f"created_at has no time zone: {text!r}")
-    return time
 
 
 def _unreadable(path: Path, why: str) -> StoreError:

@@ -30,6 +30,18 @@ def stored_files(data_root: Path) -> Iterator[str]:
         yield from _walk(data_root, "", frozenset())
 
 
+def first_link(data_root: Path) -> str | None:
+    """A link where stored files belong, relative to a local data root; None where there is none."""
+    for folder, folders, files in os.walk(data_root):
+        is_top = Path(folder) == data_root
+        folders[:] = [name for name in folders if not _is_left_out(name, is_top=is_top, is_folder=True)]
+        files = [name for name in files if not _is_left_out(name, is_top=is_top, is_folder=False)]
+        for name in sorted([*folders, *files]):
+            if Path(folder, name).is_symlink():
+                return Path(folder, name).relative_to(data_root).as_posix()
+    return None
+
+
 def is_stored_name(name: str) -> bool:
     """Whether a file of this name, relative to the data root, is one of those that are listed."""
     *folders, file = name.split("/")

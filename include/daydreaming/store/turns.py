@@ -35,7 +35,8 @@ def hold_turn(path: Path, results_conn: str, timeout_s: float = -1) -> Iterator[
         TimeoutError: Another has held it for that long.
     """
     if isinstance(path, ObjectPath):
-        with _advisory_turn(results_conn, str(path), timeout_s):
+        # Whichever connection opens the bucket: the objects are the same.
+        with _advisory_turn(results_conn, path.as_uri(), timeout_s):
             yield
         return
     from filelock import FileLock

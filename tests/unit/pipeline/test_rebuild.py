@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
@@ -19,6 +21,8 @@ from daydreaming.pipeline.rebuild import rebuild_database
 from daydreaming.pipeline.rebuild_progress import LineProgress
 from daydreaming.pipeline.status import experiment_status
 from daydreaming.pipeline.tables import write_all_tables
+from daydreaming.pipeline.verify import verify
+from daydreaming.pipeline.verify_findings import Kind
 from daydreaming.settings import Settings
 from daydreaming.store.database import SQLITE_NAME, engine_for, writing_engine
 from daydreaming.store.files import DataRoot
@@ -206,6 +210,30 @@ def test_one_unreadable_file_leaves_the_old_database_and_nothing_beside_it(copie
         _rebuild(copied)
     assert read_tables(copied) == written
     assert list(copied.data_root.glob(".~*")) == []
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("run_id", None),
+        ("cell_id", ""),
+        ("started_at", "yesterday"),
+        ("ended_at", "2026-03-01T12:00:02"),
+        ("model_returned", ["a"]),
+        ("prompt_tokens", "many"),
+    ],
+)
+def test_a_record_that_cannot_be_used_is_named_and_nothing_is_taken_over(small, field, value):
+    path = DataRoot(small.data_root).provenance(
+        "evaluation", open_call(small, "run-1", "evaluation", 0).cell.cell_id
+    )
+    path.write_text(json.dumps({**json.loads(path.read_bytes()), field: value}))
+    written = read_tables(small)
+    with pytest.raises(StoreError, match=rf"{re.escape(str(path))}: {field} .*Restore it, or delete it"):
+        _rebuild(small)
+    assert read_tables(small) == written
+    [finding] = [found for found in verify(small).findings if found.kind is Kind.UNREADABLE]
+    assert str(path) in finding.detail
 
 
 def test_a_process_that_is_killed_half_way_leaves_nothing_that_matters(small):

@@ -16,7 +16,7 @@ from daydreaming.pipeline.backup import back_up
 from daydreaming.pipeline.call import build_request, open_call, settle_stored
 from daydreaming.pipeline.restore import restore
 from daydreaming.pipeline.verify import verify
-from daydreaming.store.database import engine_for
+from daydreaming.store.database import SQLITE_NAME, engine_for
 from daydreaming.store.files import DataRoot
 from daydreaming.store.migrate import move_schema, upgrade_database
 from daydreaming.store.plans import cells_of_run
@@ -117,6 +117,36 @@ def test_a_data_root_that_holds_something_is_refused_and_named(original, empty_s
     with pytest.raises(InputError, match=r"is not empty: it holds 06_summary/mine\.csv"):
         restore(empty_sqlite, original.backup, Silent())
     assert tree_of(empty_sqlite.data_root) == before
+
+
+@pytest.mark.parametrize("link", ["03_generation", "03_generation/generation_responses", "07_reporting"])
+def test_a_link_to_another_disk_is_refused_before_anything_is_written(original, empty, tmp_path, link):
+    other = tmp_path / "other-disk"
+    if link != "07_reporting":  # that one leads nowhere
+        other.mkdir()
+    path = empty.data_root / link
+    path.parent.mkdir(parents=True)
+    path.symlink_to(other)
+    with pytest.raises(InputError, match=rf"{link} is a link, .* Delete the link and restore; then move"):
+        restore(empty, original.backup, Silent())
+    assert path.is_symlink()
+    assert list(stored_files(empty.data_root)) == []
+    assert not (empty.data_root / SQLITE_NAME).exists()
+    assert not list(empty.data_root.glob(".~*"))
+
+
+def test_links_that_a_restore_leaves_alone_are_no_hindrance(original, empty_sqlite, tmp_path):
+    there = empty_sqlite.data_root
+    for name in ("disk", "raw", "kept"):
+        (tmp_path / name).mkdir()
+    there.symlink_to(tmp_path / "disk")
+    (there / "01_raw").symlink_to(tmp_path / "raw")
+    (there / "cache").symlink_to(tmp_path / "kept")
+    restore(empty_sqlite, original.backup, Silent())
+    assert original.is_same_as(empty_sqlite)
+    assert there.is_symlink()
+    assert (there / "01_raw").is_symlink()
+    assert (there / "cache").is_symlink()
 
 
 def test_a_database_that_holds_rows_is_refused_and_its_table_named(original, empty):

@@ -234,6 +234,8 @@ def test_a_text_that_a_person_brought_has_an_empty_record(files):
         (b"", "not valid JSON"),
         (b"[1]", "must hold a JSON object; got list"),
         (b"\xff", "not UTF-8"),
+        (b"[" * 100_000, "not valid JSON"),
+        (b'{"prompt_tokens": "many"}', "prompt_tokens must be a whole number; got 'many'. Restore it, or"),
     ],
 )
 def test_a_damaged_record_is_a_store_error_that_names_the_file(files, data, message):

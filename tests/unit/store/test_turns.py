@@ -71,3 +71,20 @@ def test_turns_of_other_names_are_free(lock):
     path, results_conn = lock
     with hold_turn(path, results_conn), hold_turn(path.with_name(".other"), results_conn, timeout_s=0):
         pass
+
+
+def test_the_turn_is_of_the_objects_whichever_connection_opens_their_bucket(postgres):
+    results_conn = postgres.uri("postgres")
+    told = []
+
+    def other():
+        path = ObjectPath("s3://my_store@dreams/demo/.lock")
+        with pytest.raises(TimeoutError), hold_turn(path, results_conn, timeout_s=0):
+            pass
+        told.append(True)
+
+    with hold_turn(ObjectPath("s3://dreams/demo/.lock"), results_conn, timeout_s=0):
+        thread = threading.Thread(target=other)
+        thread.start()
+        thread.join()
+    assert told == [True]
