@@ -47,6 +47,7 @@ RATING = RatingRecord(
     score_max=9,
     rated_at=NOW,
     comment="Well put.",
+    response_sha256="f" * 64,
 )
 
 
@@ -180,10 +181,12 @@ def _order(call: CellCall) -> Any:
     return replace(order, reservation=replace(order.reservation, row=row))
 
 
-def refuse_stale(settings: Settings, run_id: str, *, now: datetime = NOW) -> None:
+def refuse_stale(
+    settings: Settings, run_id: str, stage: Stage = "generation", *, now: datetime = NOW
+) -> None:
     """Refuse each stored answer that answers another request than this run's; ``now`` is after they came."""
-    for cell in cells_of_run(engine_for(settings), run_id, "generation"):
-        call = open_call(settings, run_id, "generation", cell.map_index)
+    for cell in cells_of_run(engine_for(settings), run_id, stage):
+        call = open_call(settings, run_id, stage, cell.map_index)
         try:
             settle_stored(call, build_request(call))
         except StaleResponseError as error:

@@ -14,7 +14,7 @@ from daydreaming.settings import Settings
 from daydreaming.store.database import engine_for
 from daydreaming.store.files import DataRoot
 from daydreaming.store.rating_queries import ratings_of_experiment, verdicts_on_rated
-from daydreaming.store.ratings import RatingRecord, read_rating_files
+from daydreaming.store.ratings import RatingRecord, read_rating_files, response_sha256
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -120,8 +120,8 @@ def ratings_of(
 ) -> tuple[RatingRecord, ...]:
     """The ratings that count for the essays and rubrics of a table of scores, from their files.
 
-    A rating that is older than the answer of its generation is of an earlier essay, and is left out. So is
-    one whose file cannot be read: whose essay it is of, nobody can tell, and the tables must not wait for it.
+    A rating of another response than its generation has now is of another essay, and is left out. So is one
+    whose file cannot be read: whose essay it is of, nobody can tell, and the tables must not wait for it.
 
     Args:
         settings: The deployment's settings.
@@ -140,8 +140,8 @@ def ratings_of(
     wanted = set(zip(scores["generation_task_id"], scores["evaluation_template"], strict=True))
     mine = [r for r in stored if (r.generation_task_id, r.evaluation_template) in wanted]
     files = DataRoot(settings.data_root)
-    answered_at = {name: _answered_at(files, name) for name in {r.generation_task_id for r in mine}}
-    return latest_ratings(r for r in mine if _is_of(r, answered_at[r.generation_task_id]))
+    answers = {name: _answer(files, name) for name in {r.generation_task_id for r in mine}}
+    return latest_ratings(r for r in mine if _is_of(r, answers[r.generation_task_id]))
 
 
 def ratings_digest(ratings: Sequence[RatingRecord]) -> str:
@@ -165,13 +165,25 @@ def latest_ratings(ratings: Iterable[RatingRecord]) -> tuple[RatingRecord, ...]:
     return tuple(last[key] for key in sorted(last))
 
 
-def _answered_at(files: DataRoot, generation_task_id: str) -> datetime | None:
+@dataclass(frozen=True)
+class _Answer:
+    """What tells which ratings are of it."""
+
+    sha256: str | None
+    ended_at: datetime | None
+
+
+def _answer(files: DataRoot, generation_task_id: str) -> _Answer:
     text = files.read_provenance("generation", generation_task_id).get("ended_at")
-    return datetime.fromisoformat(text) if text else None
+    ended_at = datetime.fromisoformat(text) if text else None
+    return _Answer(response_sha256(files.path, generation_task_id), ended_at)
 
 
-def _is_of(rating: RatingRecord, answered_at: datetime | None) -> bool:
-    return answered_at is None or rating.rated_at >= answered_at
+def _is_of(rating: RatingRecord, answer: _Answer) -> bool:
+    """As ``rating_queries`` has it."""
+    if rating.response_sha256 is not None:
+        return rating.response_sha256 == answer.sha256
+    return answer.ended_at is None or rating.rated_at >= answer.ended_at
 
 
 def _frame(ratings: Sequence[RatingRecord]) -> pd.DataFrame:

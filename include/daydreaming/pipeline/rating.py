@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from daydreaming.errors import InputError
+from daydreaming.errors import InputError, ObjectStoreError, StoreError
 from daydreaming.inputs.experiment_files import PLAIN_NUMBER
 from daydreaming.inputs.records import Template
 from daydreaming.pipeline.experiments import choose_experiments
@@ -29,8 +29,9 @@ from daydreaming.store.rating_queries import (
     ratable_essays,
     ratings_of_experiment,
     read_rating,
+    row_sha256,
 )
-from daydreaming.store.ratings import RatingRecord, write_rating
+from daydreaming.store.ratings import RatingRecord, response_sha256, write_rating
 
 MAX_COMMENT_CHARS = 2_000
 #: Points on 0–10 that are added to the judges' disagreement: an essay on which they agree is worth a
@@ -99,17 +100,21 @@ class BlindEssay:
     """An essay and what to rate it on; whoever shows it leaves the ID out.
 
     Attributes:
-        digest: Of the text: a form that was sent for another text is not stored.
+        response_sha256: Of the response that it is from.
+        digest: Of all that the rater judges by: a form that was sent for another text, rubric or scale is
+            not stored.
     """
 
     generation_task_id: str
     text: str
     rubric: Rubric
+    response_sha256: str
 
     @property
     def digest(self) -> str:
-        """Sixteen hexadecimal digits of its SHA-256."""
-        return _hash(self.text)
+        """Sixteen hexadecimal digits of a SHA-256."""
+        rubric = self.rubric
+        return _hash(repr((self.text, rubric.whole_text, rubric.score_min, rubric.score_max)))
 
 
 @dataclass(frozen=True)
@@ -147,6 +152,7 @@ def next_essay(
 
     Raises:
         InputError: No such experiment, or it has no such rubric.
+        StoreError: An object store does not answer, or the experiment's scorings cannot be read.
     """
     rubrics = _read_rubrics(settings, experiment_id, rater)
     offer = Offer(rubrics)
@@ -169,6 +175,7 @@ def offer_again(
 
     Raises:
         InputError: No such experiment, or it has no such rubric.
+        StoreError: As above.
     """
     rubrics = _read_rubrics(settings, experiment_id, rater)
     [chosen] = _candidates(rubrics, experiment_id, rubric)
@@ -180,17 +187,28 @@ def offer_again(
 def _open_essay(
     settings: Settings, experiment_id: str, generation_task_id: str, rubric: str
 ) -> BlindEssay | None:
-    engine = engine_for(settings)
+    """An essay with its rubric; None where either is not there, or cannot be read."""
+    engine, data_root = engine_for(settings), settings.data_root
     if not ratable_essays(engine, experiment_id, rubric, only=generation_task_id):
         return None
-    text = DataRoot(settings.data_root).read_essay(generation_task_id)
     run_id = planned_run_of(engine, experiment_id, rubric, generation_task_id)
-    if text is None or run_id is None:
+    try:
+        text = DataRoot(data_root).read_essay(generation_task_id)
+        if text is None or run_id is None:
+            return None
+        template = frozen_inputs(data_root, read_run(engine, run_id)).evaluation_template(rubric)
+    except ObjectStoreError:
+        raise
+    except StoreError:
+        # `daydreaming verify` tells of it: the others can be rated.
         return None
-    template = frozen_inputs(settings.data_root, read_run(engine, run_id)).evaluation_template(rubric)
+    response = response_sha256(data_root, generation_task_id)
+    # Files and row differ while an answer takes another's place: the essay may be of either.
+    if response is None or response != row_sha256(engine, generation_task_id):
+        return None
     if scoring := current_scoring(settings, experiment_id).get(rubric):
         template = scoring.applied_to(template)
-    return BlindEssay(generation_task_id, text, _rubric(template))
+    return BlindEssay(generation_task_id, text, _rubric(template), response)
 
 
 def read_score(text: str, rubric: Rubric) -> float:
@@ -245,6 +263,7 @@ def store_rating(
         score_max=rubric.score_max,
         rated_at=now,
         comment=comment,
+        response_sha256=essay.response_sha256,
     )
     write_rating(engine, settings.data_root, rating)
     return rating

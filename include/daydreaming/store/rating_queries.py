@@ -1,6 +1,6 @@
 """What can be rated and what was: each page of rating asks.
 
-A rating older than the answer of its generation is of an earlier essay, and is nowhere here.
+A rating of another response than its generation has now is of another essay, and is nowhere here.
 """
 
 from __future__ import annotations
@@ -108,6 +108,19 @@ def planned_run_of(engine: Engine, experiment_id: str, rubric: str, generation_t
         return connection.scalar(query)
 
 
+def row_sha256(engine: Engine, generation_task_id: str) -> str | None:
+    """Of the response that the row of a generation is made of; None where there is no row."""
+    from sqlalchemy import select
+
+    from daydreaming.store.schema import GenerationResponse
+
+    query = select(GenerationResponse.response_sha256).where(
+        GenerationResponse.generation_task_id == generation_task_id
+    )
+    with engine.connect() as connection:
+        return connection.scalar(query)
+
+
 def read_rating(engine: Engine, rating_id: str) -> RatingRecord | None:
     """One rating; None where there is none of this ID."""
     from sqlalchemy import select
@@ -178,13 +191,15 @@ def ratings_of_experiment(engine: Engine, experiment_id: str) -> list[RatingReco
 def verdicts_on_rated(engine: Engine, experiment_id: str) -> list[dict[str, Any]]:
     """Planned evaluations of essays that people rated, each with its score; None where it has none.
 
+    A verdict that does not serve the experiment, such as one that it refuses as stale, is no score.
+
     Returns:
         Rows of ``generation_task_id, evaluation_template, evaluation_model, score, score_min, score_max``.
     """
-    from sqlalchemy import select
+    from sqlalchemy import and_, select
 
     from daydreaming.store.schema import EvaluationResponse as Evaluation
-    from daydreaming.store.schema import PlannedCall, Rating
+    from daydreaming.store.schema import Membership, PlannedCall, Rating
 
     rated = select(Rating.generation_task_id)
     columns = (
@@ -199,6 +214,11 @@ def verdicts_on_rated(engine: Engine, experiment_id: str) -> list[dict[str, Any]
         .where(*_planned(experiment_id), PlannedCall.generation_task_id.in_(rated))
         .subquery()
     )
+    serves = and_(
+        Membership.experiment_id == experiment_id,
+        Membership.stage == "evaluation",
+        Membership.cell_id == planned.c.cell_id,
+    )
     query = (
         select(
             planned.c.generation_task_id,
@@ -206,7 +226,8 @@ def verdicts_on_rated(engine: Engine, experiment_id: str) -> list[dict[str, Any]
             planned.c.evaluation_model,
             *(own_column(name).label(name) for name in ("score", "score_min", "score_max")),
         )
-        .outerjoin_from(planned, Evaluation, Evaluation.evaluation_task_id == planned.c.cell_id)
+        .outerjoin_from(planned, Membership, serves)
+        .outerjoin(Evaluation, Evaluation.evaluation_task_id == Membership.cell_id)
         .order_by(planned.c.cell_id)
     )
     query = with_own_readings(query, experiment_id)
@@ -247,10 +268,18 @@ def _planned_pairs(
 
 
 def _is_of(generation: Any) -> Any:
-    """Whether a rating is of the answer that is there now; of one without a record nobody can tell."""
-    from sqlalchemy import or_
+    """Whether a rating is of the answer that is there now.
+
+    One of an earlier release does not say which it is of: its time decides, and of an answer without a
+    record nobody can tell.
+    """
+    from sqlalchemy import and_, or_
 
     from daydreaming.store.schema import Rating
 
     # An answer without a record has the time of its file as its end, which a copy of the file changes.
-    return or_(generation.started_at.is_(None), Rating.rated_at >= generation.ended_at)
+    is_later = or_(generation.started_at.is_(None), Rating.rated_at >= generation.ended_at)
+    return or_(
+        Rating.response_sha256 == generation.response_sha256,
+        and_(Rating.response_sha256.is_(None), is_later),
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import re
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from daydreaming.errors import StoreError
 from daydreaming.store.files import DataRoot, write_new
+from daydreaming.store.times import read_time
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -26,6 +28,8 @@ class RatingRecord:
     Attributes:
         rating_id: 32 hexadecimal digits.
         score: Points from ``score_min`` to ``score_max``.
+        response_sha256: Of the response whose essay was rated: the cell may get another one. None in a file
+            of an earlier release.
 
     Raises:
         StoreError: No such ID, or a score outside the scale.
@@ -40,6 +44,7 @@ class RatingRecord:
     score_max: float
     rated_at: datetime
     comment: str | None = None
+    response_sha256: str | None = None
 
     def __post_init__(self) -> None:
         if not _ID.fullmatch(self.rating_id):
@@ -112,6 +117,15 @@ def read_rating_files(data_root: Path) -> RatingFiles:
     return found
 
 
+def response_sha256(data_root: Path, generation_task_id: str) -> str | None:
+    """Of the response that a generation has now; None where it has none."""
+    try:
+        data = DataRoot(data_root).response("generation", generation_task_id).read_bytes()
+    except FileNotFoundError:
+        return None
+    return hashlib.sha256(data).hexdigest()
+
+
 def insert_ratings(connection: Connection, ratings: list[RatingRecord]) -> None:
     """Write the rows of ratings that have none."""
     from daydreaming.store.schema import Rating
@@ -136,7 +150,7 @@ def _text(rating: RatingRecord) -> str:
 def _read(path: Path) -> RatingRecord:
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
-        rating = RatingRecord(**{**record, "rated_at": datetime.fromisoformat(record["rated_at"])})
+        rating = RatingRecord(**{**record, "rated_at": read_time("rated_at", record["rated_at"])})
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise StoreError(
             f"{path}: cannot be read ({type(error).__name__}: {error}). Restore it from a backup, or move it "

@@ -233,6 +233,7 @@ class Rating(Base):
 
     Attributes:
         rater: Name of the Airflow user.
+        response_sha256: Of the response whose essay was rated; NULL in ratings of earlier releases.
     """
 
     __tablename__ = "ratings"
@@ -246,6 +247,7 @@ class Rating(Base):
     score_max: Mapped[float] = mapped_column(Float)
     comment: Mapped[str | None] = mapped_column(Text)
     rated_at: Mapped[datetime]
+    response_sha256: Mapped[str | None] = mapped_column(String(64))
 
 
 class Statistic(Base):

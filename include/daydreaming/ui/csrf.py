@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ from fastapi import HTTPException, Request
 MAX_AGE_S = 12 * 3600
 #: A comment of 2,000 characters may take 24,000 bytes when it is encoded.
 MAX_FORM_BYTES = 64 * 1024
+#: What a token holds is filled up to a multiple of this; see ``seal``.
+TOKEN_BYTES = 256
 _MAX_FIELDS = 20
 _FORM_TYPE = "application/x-www-form-urlencoded"
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -38,18 +41,22 @@ class Sealed:
     is_old: bool
 
 
-def seal(purpose: str, user_id: str, values: Mapping[str, Any]) -> str:
+def seal(purpose: str, user_id: str, values: Mapping[str, Any], size: int = TOKEN_BYTES) -> str:
     """Put values into a token that nobody but this deployment can read or make.
 
-    Encrypted, not only signed: a blind rater must not be able to read an essay's ID out of the page.
+    Encrypted, not only signed: a blind rater must not be able to read an essay's ID out of the page. Filled
+    up, too: the length would tell how long the ID is, and so the model.
 
     Args:
         purpose: What it is for: a token for something else is refused.
         user_id: Whom it is for, likewise.
         values: JSON values.
+        size: What is sealed is filled up to so many bytes, or a multiple where that is too few.
     """
     text = json.dumps([purpose, user_id, values], separators=(",", ":"), ensure_ascii=False)
-    return _cipher().encrypt(text.encode()).decode()
+    data = text.encode()
+    # Spaces after it are nothing to JSON.
+    return _cipher().encrypt(data.ljust(math.ceil(len(data) / size) * size)).decode()
 
 
 def unseal(purpose: str, user_id: str, token: str) -> Sealed:

@@ -32,7 +32,7 @@ def test_a_backup_says_where_it_is_and_what_is_in_it(made):
     lines = result.out.splitlines()
     assert lines[0] == f"The backup is {path} ({path.stat().st_size:,} bytes)."
     assert lines[1].startswith("Made 20")
-    assert "schema 0005." in lines[1]
+    assert "schema 0006." in lines[1]
     assert lines[2].endswith("answers: 4 of generations, 16 of evaluations. Rows:")
     assert "  evaluations                16" in lines
 

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from daydreaming.analysis import tables as analyses
-from daydreaming.errors import InputError
-from daydreaming.pipeline.call import open_call
+from daydreaming.errors import InputError, StaleResponseError
+from daydreaming.pipeline.call import build_request, open_call, settle_stored
 from daydreaming.pipeline.human_agreement import latest_ratings, live
+from daydreaming.pipeline.rating import next_essay, store_rating
 from daydreaming.pipeline.report import report_file, write_report
 from daydreaming.pipeline.run_tables import complete_run
 from daydreaming.pipeline.tables import statistics_file, store_statistics
@@ -21,10 +22,12 @@ from daydreaming.pipeline.verify import verify
 from daydreaming.pipeline.verify_findings import Kind
 from daydreaming.settings import Settings
 from daydreaming.store.database import engine_for
+from daydreaming.store.plans import cells_of_run
 from daydreaming.store.ratings import RatingRecord, write_rating
 from daydreaming.store.statistics import read_statistics, replace_statistics
-from tests.support.experiments import NOW, planned_run
-from tests.support.finished import finished_run
+from tests.support.experiments import NOW, edit_input, planned_run
+from tests.support.finished import answer_distinctly, finished_run
+from tests.support.finished_root import fail
 
 LATER = NOW + timedelta(days=1)
 
@@ -130,7 +133,7 @@ def test_where_all_ratings_are_gone_the_table_goes(finished):
     complete_run(finished, "run-1")
     assert not table_file(finished).exists()
     assert read_statistics(engine_for(finished), "demo", "human_agreement") == []
-    assert findings(finished) == []
+    assert [kind for kind, _, _ in findings(finished)] == [Kind.LEFTOVER]
 
 
 def test_a_rebuild_stores_the_rows_of_the_table(finished):
@@ -153,6 +156,59 @@ def test_the_latest_of_a_persons_ratings_counts_and_none_of_an_earlier_essay(fin
     assert float(first["human_mean"]) == pytest.approx(10 * 4 / 9, abs=1e-6)
     found = live(finished, "demo")
     assert (found.ratings, found.essays, found.raters) == (2, 1, 2)
+
+
+def test_a_rating_counts_again_when_its_essay_comes_back_out_of_the_archive(settings):
+    def play(run_id: str, hours: int, **params: object) -> None:
+        planned_run(
+            settings, run_id, now=NOW + timedelta(hours=hours), on_stale="archive", max_failed_fraction=1,
+            generation_templates=["essay"], generation_models=["free"], evaluation_templates=["rigor"],
+            **params,
+        )  # fmt: skip
+        for stage in ("generation", "evaluation"):
+            for cell in cells_of_run(engine_for(settings), run_id, stage):
+                call = open_call(settings, run_id, stage, cell.map_index)
+                settle_stored(call, build_request(call))
+            answer_distinctly(settings, run_id)
+
+    def say(score: float, days: int) -> None:
+        essay = next_essay(settings, "demo", "ada", "rigor").essay
+        store_rating(settings, essay, "ada", score, None, NOW + timedelta(days))
+
+    def people_mean() -> float:
+        complete_run(settings, "run-1")
+        assert Kind.TABLE_DIFFERS not in {kind for kind, _, _ in findings(settings)}
+        [written] = [row for row in rows(settings) if not row["evaluation_model"]]
+        [shown] = [row for row in live(settings, "demo").rows if not row.judge]
+        assert shown.difference == pytest.approx(float(written["difference"]))
+        return float(written["human_mean"])
+
+    play("run-1", 0)
+    say(0.0, 1)
+    assert people_mean() == 0
+    play("run-2", 1, generation_temperature=0.9)
+    say(9.0, 2)
+    assert people_mean() == 10
+    play("run-3", 2)
+    assert next_essay(settings, "demo", "ada", "rigor").essay is None
+    assert people_mean() == 0
+
+
+def test_a_verdict_that_is_refused_is_left_out_of_the_panel_as_of_the_table(finished):
+    edit_input(finished.inputs_root, "01_raw/evaluation_templates/rigor.txt", "Judge:", "Judge otherwise:")
+    then = NOW + timedelta(hours=1)
+    planned_run(finished, "run-2", now=then, max_failed_fraction=1)
+    for cell in cells_of_run(engine_for(finished), "run-2", "evaluation"):
+        call = open_call(finished, "run-2", "evaluation", cell.map_index)
+        try:
+            settle_stored(call, build_request(call))
+        except StaleResponseError as error:
+            fail(call, error, final=True, attempt=0, now=then)
+    rate(finished, 0, 9.0)
+    complete_run(finished, "run-2")
+    shown = [(row.judge, row.essays, row.left_out) for row in live(finished, "demo").rows]
+    written = [(r["evaluation_model"], int(r["essays"]), int(r["left_out"])) for r in rows(finished)]
+    assert shown == written == [("", 0, 1), ("free", 0, 1), ("judge", 0, 1)]
 
 
 def test_ratings_of_other_experiments_essays_change_nothing(finished):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from itertools import pairwise
 
 import pytest
 
-from daydreaming.errors import InputError
+from daydreaming.errors import InputError, ObjectStoreError
+from daydreaming.pipeline import frozen
 from daydreaming.pipeline.call import open_call
 from daydreaming.pipeline.rating import (
     Offer,
@@ -22,7 +24,8 @@ from daydreaming.pipeline.rating import (
 from daydreaming.pipeline.scoring import Scoring, scoring_file, scorings_csv
 from daydreaming.settings import Settings
 from daydreaming.store.database import engine_for
-from daydreaming.store.ratings import read_ratings, stored_ratings
+from daydreaming.store.files import DataRoot
+from daydreaming.store.ratings import read_ratings, response_sha256, stored_ratings
 from tests.support.experiments import NOW, edit_input, planned_run
 from tests.support.finished import answer_distinctly
 
@@ -129,6 +132,62 @@ def test_an_essay_whose_file_is_gone_is_passed_over(answered):
     assert again.essay is None
 
 
+def test_an_essay_that_cannot_be_read_is_passed_over(answered):
+    first = next_essay(answered, "demo", "ada", "rigor").essay.generation_task_id
+    DataRoot(answered.data_root).essay(first).write_bytes(b"\xff\xfe")
+    offer = next_essay(answered, "demo", "ada", "rigor")
+    assert (index_of(answered, offer), offer.essays) == (1, 4)
+    again = offer_again(answered, "demo", "ada", "rigor", first, place_of(first, "ada", 0, 0))
+    assert again.essay is None
+
+
+def test_an_essay_whose_frozen_rubric_is_lost_is_passed_over(answered):
+    run = planned_run(answered, "run-2", now=LATER, generation_templates=["tags"])
+    shutil.rmtree(answered.data_root / run.inputs_path)
+    frozen._read.cache_clear()
+    for _ in range(2):
+        offer = next_essay(answered, "demo", "ada", "rigor")
+        assert "_essay_" in offer.essay.generation_task_id
+        rate(answered, offer, "ada")
+    offer = next_essay(answered, "demo", "ada", "rigor")
+    assert (offer.essay, offer.essays, len(offer.open.mine)) == (None, 4, 2)
+
+
+def test_an_object_store_that_does_not_answer_is_an_error(answered, monkeypatch):
+    def down(*_: object) -> str:
+        raise ObjectStoreError("It does not answer.", "down")
+
+    monkeypatch.setattr(DataRoot, "read_essay", down)
+    with pytest.raises(ObjectStoreError, match="does not answer"):
+        next_essay(answered, "demo", "ada", "rigor")
+
+
+def test_an_essay_whose_response_is_being_exchanged_is_passed_over(answered):
+    first = next_essay(answered, "demo", "ada", "rigor").essay.generation_task_id
+    response = DataRoot(answered.data_root).response("generation", first)
+    response.write_text("Another answer, without its row yet.")
+    assert next_essay(answered, "demo", "ada", "rigor").essay.generation_task_id != first
+    response.unlink()
+    assert next_essay(answered, "demo", "ada", "rigor").essay.generation_task_id != first
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"text": "Another."},
+        {"rubric": {"whole_text": "Judge anew."}},
+        {"rubric": {"score_min": 1.0}},
+        {"rubric": {"score_max": 100.0}},
+    ],
+    ids=str,
+)
+def test_the_digest_tells_another_essay_rubric_or_scale(answered, changed):
+    essay = next_essay(answered, "demo", "ada", "rigor").essay
+    rubric = replace(essay.rubric, **changed.get("rubric", {}))
+    other = replace(essay, rubric=rubric, text=changed.get("text", essay.text))
+    assert other.digest != essay.digest == replace(essay).digest
+
+
 def test_the_rubric_is_the_one_that_the_latest_run_froze(answered):
     edit_input(answered.inputs_root, "01_raw/evaluation_templates/rigor.txt", "Judge:", "Judge anew:")
     essay = next_essay(answered, "demo", "ada", "rigor").essay
@@ -188,6 +247,8 @@ def test_a_rating_has_the_scale_and_the_words_of_its_person(answered):
     stored = store_rating(answered, offer.essay, "ada", 6.5, "Fine.", LATER)
     assert read_ratings(engine_for(answered)) == stored_ratings(answered.data_root) == [stored]
     assert (stored.score, stored.score_max, stored.comment, stored.rated_at) == (6.5, 9.0, "Fine.", LATER)
+    response = response_sha256(answered.data_root, stored.generation_task_id)
+    assert stored.response_sha256 == response is not None
     assert store_rating(answered, offer.essay, "ada", 6.5, "Fine.", LATER) == stored
     other = store_rating(answered, offer.essay, "bob", 6.5, "Fine.", LATER)
     assert other.rating_id != stored.rating_id

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import delete, insert
 
 from daydreaming.store.rating_queries import (
     judges_sd,
@@ -17,6 +17,7 @@ from daydreaming.store.rating_queries import (
     ratable_essays,
     ratings_of_experiment,
     read_rating,
+    row_sha256,
     verdicts_on_rated,
 )
 from daydreaming.store.ratings import RatingRecord, insert_ratings
@@ -190,6 +191,37 @@ def test_of_an_answer_without_a_record_nobody_can_tell(engine):
     old = replace(RATING, rated_at=ENDED - timedelta(days=400))
     rate(engine, old)
     assert ratings_of_experiment(engine, "demo") == [old]
+
+
+def test_a_rating_counts_while_the_response_that_was_rated_is_there(engine):
+    of_this = replace(RATING, response_sha256="x", rated_at=ENDED - timedelta(days=1))
+    of_another = replace(RATING, rating_id="1" * 32, response_sha256="y", rated_at=LATER + timedelta(1))
+    rate(engine, of_this, of_another)
+    assert row_sha256(engine, "g1") == "x"
+    for started_at in (ENDED, None):
+        with engine.begin() as connection:
+            connection.execute(GenerationResponse.__table__.update().values(started_at=started_at))
+        assert ratings_of_experiment(engine, "demo") == [of_this]
+        assert latest_rating(engine, "g1", "rigor", "ada") == of_this
+    with engine.begin() as connection:
+        connection.execute(GenerationResponse.__table__.update().values(response_sha256="y"))
+    assert ratings_of_experiment(engine, "demo") == [of_another]
+    assert latest_rating(engine, "g1", "rigor", "ada") == of_another
+    assert row_sha256(engine, "nosuch") is None
+
+
+def test_a_verdict_that_serves_another_experiment_alone_is_no_score(engine):
+    rate(engine, RATING)
+    with engine.begin() as connection:
+        refused = delete(Membership).where(Membership.cell_id == "g1_rigor_j2")
+        connection.execute(refused)
+        elsewhere = {"experiment_id": "other", "stage": "evaluation", "cell_id": "g1_rigor_j2"}
+        connection.execute(insert(Membership), [elsewhere])
+    found = {(r["evaluation_template"], r["evaluation_model"]): r for r in verdicts_on_rated(engine, "demo")}
+    assert {key: row["score"] for key, row in found.items()} == {
+        ("rigor", "j1"): 1.0, ("rigor", "j2"): None, ("style", "j1"): None, ("style", "j2"): None,
+    }  # fmt: skip
+    assert found["rigor", "j2"]["score_max"] is None
 
 
 def test_verdicts_on_rated_essays_are_the_planned_ones_each_once(engine):

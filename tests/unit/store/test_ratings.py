@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -14,13 +16,15 @@ from daydreaming.store.ratings import (
     insert_ratings,
     read_rating_files,
     read_ratings,
+    response_sha256,
     stored_ratings,
     write_rating,
 )
 from daydreaming.store.schema import Rating
 
+RATED_AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 RATING = RatingRecord(
-    "0" * 32, "g1", "rigor", "ada", 6.5, 0.0, 9.0, datetime(2026, 3, 1, 12, tzinfo=UTC), "Näh,\nwell."
+    "0" * 32, "g1", "rigor", "ada", 6.5, 0.0, 9.0, RATED_AT, "Näh,\nwell.", response_sha256="f" * 64
 )
 LATER = replace(
     RATING, rating_id="a" * 32, generation_task_id="g2", comment=None, rated_at=RATING.rated_at + timedelta(1)
@@ -82,12 +86,38 @@ def test_a_file_that_cannot_be_read_is_named(results_engine, tmp_path, text):
     assert found.problems[path].startswith("cannot be read (")
 
 
+def test_a_time_without_its_zone_cannot_be_read(results_engine, tmp_path):
+    write_rating(results_engine, tmp_path, RATING)
+    path = tmp_path / "04_evaluation/ratings" / f"{RATING.rating_id}.json"
+    path.write_text(path.read_text().replace("+00:00", ""))
+    with pytest.raises(StoreError, match="rated_at has no time zone: '2026-03-01T12:00:00'"):
+        stored_ratings(tmp_path)
+    assert list(read_rating_files(tmp_path).problems) == [path]
+
+
 def test_a_file_under_another_name_is_refused(results_engine, tmp_path):
     write_rating(results_engine, tmp_path, RATING)
     path = tmp_path / "04_evaluation/ratings" / f"{RATING.rating_id}.json"
     path.rename(path.with_name(f"{LATER.rating_id}.json"))
     with pytest.raises(StoreError, match=f"holds the rating {RATING.rating_id}"):
         stored_ratings(tmp_path)
+
+
+def test_a_file_of_an_earlier_release_does_not_say_which_response_it_is_of(results_engine, tmp_path):
+    write_rating(results_engine, tmp_path, RATING)
+    path = tmp_path / "04_evaluation/ratings" / f"{RATING.rating_id}.json"
+    record = json.loads(path.read_text(encoding="utf-8"))
+    assert record.pop("response_sha256") == RATING.response_sha256
+    path.write_text(json.dumps(record), encoding="utf-8")
+    assert stored_ratings(tmp_path) == [replace(RATING, response_sha256=None)]
+
+
+def test_a_response_is_known_by_the_bytes_of_its_file(tmp_path):
+    assert response_sha256(tmp_path, "g1") is None
+    folder = tmp_path / "03_generation/generation_responses"
+    folder.mkdir(parents=True)
+    (folder / "g1.txt").write_bytes(b"\xff\r\n")
+    assert response_sha256(tmp_path, "g1") == hashlib.sha256(b"\xff\r\n").hexdigest()
 
 
 def test_without_ratings_there_are_none(tmp_path):

@@ -16,14 +16,17 @@ from fastapi.testclient import TestClient
 from httpx import Response
 
 from daydreaming.pipeline.call import open_call
+from daydreaming.pipeline.rescore import rescore
 from daydreaming.settings import Settings
 from daydreaming.store.database import engine_for
+from daydreaming.store.files import DataRoot
 from daydreaming.store.plans import cells_of_run
 from daydreaming.store.ratings import RatingRecord, read_ratings, stored_ratings, write_rating
 from daydreaming.ui import csrf
 from daydreaming.ui.access import Visitor
 from daydreaming.ui.csrf import seal
-from tests.support.experiments import make_settings, planned_run, tree_of
+from daydreaming.ui.routes.rating import FORM_BYTES
+from tests.support.experiments import NOW, edit_input, make_settings, planned_run, tree_of
 from tests.support.finished import answer_distinctly
 from tests.unit.ui.conftest import ADA, READER
 
@@ -86,6 +89,31 @@ def test_an_essay_is_shown_without_a_word_on_its_origin(site, answered):
               "Try pairs", "xml_tags", "essays/", "Sound, says"}  # fmt: skip
     hidden |= set(ids(answered).values())
     assert [word for word in hidden if word in rest] == []
+
+
+def test_the_length_of_a_page_does_not_tell_the_model(site, settings):
+    name = "x" * 170
+    edit_input(settings.inputs_root, "01_raw/llm_models.csv", "\npaid,prov/paid,", f"\n{name},prov/paid,")
+    planned_run(settings, generation_models=["free", name])
+    answer_distinctly(settings, "run-1")
+    page, lengths = site.get(f"{RATE}?rubric=rigor"), set()
+    for _ in range(4):
+        skip = re.search(r"after=(gAAAAA[^\"&]+)", page.text)[1]
+        lengths.add((len(token(page)), len(skip)))
+        page = site.get(send(site, page).headers["location"].removeprefix("/daydreaming"))
+    assert len(lengths) == 1
+    assert {len(essay) > 150 for essay in ids(settings).values()} == {True, False}
+
+
+def test_all_forms_are_equally_long_up_to_the_longest_ids():
+    place, lengths = (-12.071067812, "f" * 16), set()
+    skip = seal("skip", "u" * 250, {"place": place})
+    assert len(skip) <= 1_000
+    for length, after in ((1, None), (1, skip), (250, None), (250, skip)):
+        named = {"experiment": "e" * length, "essay": "g" * length, "rubric": "r" * length}
+        named |= {"digest": "f" * 16, "place": place, "after": after}
+        lengths.add(len(seal("rate", "u" * length, named, FORM_BYTES)))
+    assert len(lengths) == 1
 
 
 def test_the_rubric_is_shown_with_its_scale(site, answered):
@@ -261,6 +289,27 @@ def test_an_essay_that_changed_meanwhile_is_not_rated(site, answered):
     assert sent.status_code == 409
     assert "Nothing was stored" in sent.text
     assert read_ratings(engine_for(answered)) == []
+
+
+def test_a_score_on_a_scale_that_the_rater_did_not_see_is_not_stored(site, answered):
+    page = site.get(f"{RATE}?rubric=rigor")
+    rescore(answered, "demo", ["rigor"], "strict", "0-100", now=NOW)
+    sent = send(site, page, score="9")
+    assert sent.status_code == 409
+    assert "The essay, its rubric or the scale has changed" in sent.text
+    assert read_ratings(engine_for(answered)) == []
+    assert send(site, site.get(f"{RATE}?rubric=rigor"), score="90").status_code == 303
+
+
+def test_an_essay_that_cannot_be_read_keeps_nobody_from_rating_the_others(site, answered):
+    page = site.get(f"{RATE}?rubric=rigor")
+    DataRoot(answered.data_root).essay(ids(answered)[essay_of(page)]).write_bytes(b"\xff\xfe")
+    assert send(site, page).status_code == 409
+    page = site.get(f"{RATE}?rubric=rigor")
+    for _ in range(3):
+        page = site.get(send(site, page).headers["location"].removeprefix("/daydreaming"))
+    assert "You have rated 3 of 4 essays on rigor; the others cannot be read now." in page.text
+    assert "You have rated all" not in page.text
 
 
 def test_the_same_said_twice_is_one_rating_and_another_word_is_a_later_one(site, answered):

@@ -35,6 +35,8 @@ RatingId = Annotated[str | None, Query(pattern="^[0-9a-f]{32}$", description="Th
 Form = Annotated[Mapping[str, str], Depends(small_form)]
 
 _RATE, _SKIP = "rate", "skip"
+#: More than the longest IDs take, so that all forms are equally long.
+FORM_BYTES = 2_048
 
 
 @router.get("/experiments/{experiment_id}/rate", name="rate")
@@ -68,7 +70,11 @@ def rate(request: Request, who: RaterDep, experiment_id: str, form: Form) -> Res
     offer = offer_again(settings, experiment_id, who.name, named["rubric"], named["essay"], place)
     essay = offer.essay
     if essay is None or essay.digest != named["digest"]:
-        raise HTTPException(409, "The essay has changed since this page was made. Nothing was stored.")
+        raise HTTPException(
+            409,
+            "The essay, its rubric or the scale has changed since this page was made. Nothing was stored. "
+            "Open the page again.",
+        )
     try:
         score = read_score(form.get("score", ""), essay.rubric)
         comment = read_comment(form.get("comment", ""))
@@ -123,7 +129,7 @@ def _page(
             # The next page goes on from there: what was skipped does not come back at once.
             "after": after,
         }
-        values["form"] = seal(_RATE, who.user_id, named)
+        values["form"] = seal(_RATE, who.user_id, named, FORM_BYTES)
         values["skip"] = seal(_SKIP, who.user_id, {"place": offer.place})
     return page(
         request,
