@@ -79,11 +79,13 @@ def _lines(
         ]
     if ranking.unscored:
         lines += ["", f"Without a score, and so not in the list: {ranking.unscored}"]
-    return [*lines, "", f"Read one with: {typed_command()} show {shown[0].essay.generation_task_id}"]
+    # Another experiment may share the essay, and have other verdicts on it.
+    show = f"{typed_command()} show {shown[0].essay.generation_task_id} --experiment {experiment_id}"
+    return [*lines, "", f"Read one with: {show}"]
 
 
 def _nothing(order: Order, ranking: Ranking) -> str:
-    if order == "disputed" and ranking.unscored == 0:
+    if order == "disputed" and ranking.scored:
         return "No essay has scores of two judges: nothing can be disputed."
     if not ranking.unscored:
         return "No essay yet: no generation of it is answered."

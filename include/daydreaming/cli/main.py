@@ -54,6 +54,9 @@ def main() -> None:
     except OSError as error:
         what = f"{error.filename}: {error.strerror}" if error.filename else str(error)
         _refuse(f"{what}. Check DAYDREAMING_DATA_ROOT, DAYDREAMING_INPUTS_ROOT and AIRFLOW_HOME.")
+    except UnicodeEncodeError as error:
+        # Python keeps a byte of an argument that is no UTF-8 as half a character, which nothing takes.
+        _refuse(f"An argument or a path is no UTF-8: {ascii(error.object)[:80]}. Type it in UTF-8.")
     except (SystemExit, KeyboardInterrupt):
         raise
     except _database_error() as error:
@@ -194,6 +197,14 @@ def essays(
 @app.command()
 def show(
     cell_id: Annotated[str, typer.Argument(metavar="GENERATION_ID", autocompletion=answered_ids)],
+    experiment: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ID",
+            help="Whose verdicts; else of the one that planned it last.",
+            autocompletion=experiment_ids,
+        ),
+    ] = None,
     prompt: Annotated[bool, typer.Option("--prompt", help="Print the prompts too.")] = False,
     verdicts: Annotated[bool, typer.Option("--verdicts", help="Print what the judges wrote.")] = False,
     as_json: JsonOption = False,
@@ -204,7 +215,15 @@ def show(
     """
     from daydreaming.cli.show import run_show
 
-    run_show(Settings.from_env(), cell_id, prompt=prompt, verdicts=verdicts, as_json=as_json, out=sys.stdout)
+    run_show(
+        Settings.from_env(),
+        cell_id,
+        experiment,
+        prompt=prompt,
+        verdicts=verdicts,
+        as_json=as_json,
+        out=sys.stdout,
+    )
 
 
 @app.command()

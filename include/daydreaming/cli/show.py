@@ -6,7 +6,7 @@ What models wrote goes to the terminal as plain text: see ``plain_text``.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
@@ -18,28 +18,37 @@ from daydreaming.pipeline.shown_essay import CallView, EssayView, view_essay
 from daydreaming.settings import Settings
 
 _LABEL_CHARS = 12
+_NOT_COUNTED = "not counted in this experiment: it answers another request"
 #: Of the provenance, in this order, as JSON names it.
 _PROVENANCE = (*RECORD_FIELDS, "started_at", "ended_at", "response_sha256")
 
 
 def run_show(
-    settings: Settings, cell_id: str, *, prompt: bool, verdicts: bool, as_json: bool, out: TextIO
+    settings: Settings,
+    cell_id: str,
+    experiment_id: str | None,
+    *,
+    prompt: bool,
+    verdicts: bool,
+    as_json: bool,
+    out: TextIO,
 ) -> None:
     """Print a generation with its verdicts, or one evaluation with what it judges.
 
     Args:
         settings: The deployment's settings.
         cell_id: Of a generation or an evaluation.
+        experiment_id: As which experiment has it; None for the one whose run planned the ID last.
         prompt: Print the prompts too.
         verdicts: Print what the judges wrote, and not its scores alone.
         as_json: One JSON object instead of text.
         out: Where the text goes.
 
     Raises:
-        InputError: No planned call has this ID.
+        InputError: No planned call, or none of the experiment, has this ID; or no such experiment.
         StoreError: A file cannot be read.
     """
-    view = view_essay(settings, cell_id, datetime.now(UTC))
+    view = view_essay(settings, cell_id, datetime.now(UTC), experiment_id)
     in_full = verdicts or view.is_one_verdict
     if as_json:
         out.write(json.dumps(_json(view, prompt, in_full)) + "\n")
@@ -59,8 +68,8 @@ def _text(view: EssayView, prompt: bool, in_full: bool) -> Iterator[str]:
         yield from _block("Prompt", view.generation.prompt, "It was not rendered yet.")
     yield from _essay_block(view)
     yield ""
-    scored = sum(1 for verdict in view.verdicts if verdict.row and verdict.row["score"] is not None)
-    yield f"Verdicts: {scored} scored of {len(view.verdicts)} planned"
+    scored = sum(1 for one in view.verdicts if _counted(one).get("score") is not None)
+    yield f"Verdicts as {view.experiment_id} has them: {scored} scored of {len(view.verdicts)} planned"
     for verdict in view.verdicts:
         if in_full:
             yield from _verdict_block(verdict, prompt)
@@ -96,9 +105,16 @@ def _verdict_line(verdict: CallView) -> str:
         name += f", replicate {cell.replicate}"
     if row is None:
         return f"{name}: {_why_open(verdict)}"
+    if verdict.is_refused:
+        return f"{name}: {_NOT_COUNTED}"
     if row["score"] is None:
         return f"{name}: unscored ({plain_line(str(row['score_error'] or 'no reason is recorded'))})"
     return f"{name}: {row['score']:g} on {row['score_min']:g}-{row['score_max']:g}"
+
+
+def _counted(verdict: CallView) -> Mapping[str, Any]:
+    """The row of a verdict; empty where the experiment has none that counts."""
+    return {} if verdict.is_refused or verdict.row is None else verdict.row
 
 
 def _call_fields(call: CallView) -> Iterator[str]:
@@ -111,6 +127,8 @@ def _call_fields(call: CallView) -> Iterator[str]:
     returned = row["model_returned"] or "a model that did not name itself"
     yield _field("model", f"{cell.model_id}: {cell.model_name} was asked, {returned}{upstream} answered")
     how = f"attempt {row['attempts'] or '–'}, finish reason {row['finish_reason'] or '–'}"
+    if call.is_refused and cell.stage == "generation":
+        yield _field("answer", _NOT_COUNTED)
     yield _field("answered", f"{_time(row['ended_at'])}, {_number(row['latency_s'], ' s')}, {how}")
     prompt_tokens, answer_tokens = _number(row["prompt_tokens"]), _number(row["completion_tokens"])
     yield _field("tokens", f"{prompt_tokens} prompt, {answer_tokens} answer")
@@ -159,6 +177,7 @@ def _json(view: EssayView, prompt: bool, in_full: bool) -> dict[str, Any]:
     cell = view.generation.cell
     return {
         "generation_task_id": cell.cell_id,
+        "experiment_id": view.experiment_id,
         "experiments": list(view.experiments),
         "combo_id": cell.combo_id,
         "concepts": [{"concept_id": key, "name": name} for key, name in view.concepts.items()],
@@ -174,7 +193,7 @@ def _json(view: EssayView, prompt: bool, in_full: bool) -> dict[str, Any]:
 
 
 def _verdict_json(verdict: CallView, prompt: bool, in_full: bool) -> dict[str, Any]:
-    row, cell = verdict.row or {}, verdict.cell
+    row, cell = _counted(verdict), verdict.cell
     scores = {name: row.get(name) for name in ("score", "score_min", "score_max", "score_error", "parser")}
     return {
         "evaluation_task_id": cell.cell_id,
@@ -193,6 +212,7 @@ def _call_json(call: CallView, prompt: bool) -> dict[str, Any]:
     last = None if failure is None else {"error_class": failure.error_class, "message": failure.message}
     return {
         "is_answered": call.answer is not None,
+        "is_refused": call.is_refused,
         **values,
         "last_failure": last,
         **({"prompt": call.prompt} if prompt else {}),

@@ -58,7 +58,7 @@ class ExperimentCost:
 
     Attributes:
         cap_nanousd: None for none.
-        scored: Planned evaluations that have a score.
+        scored: Verdicts that serve it and have a score.
         by_model: By the model's ID; ``by_stage`` and ``by_day`` (UTC) likewise.
     """
 

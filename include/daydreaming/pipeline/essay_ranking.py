@@ -76,11 +76,13 @@ class Ranking:
 
     Attributes:
         scale: Of means and SDs: that of all rubrics, or ``RESCALED`` where they differ.
-        unscored: Essays of the experiment without a score; they are not ranked.
+        scored: Essays of the experiment with a score; of one judge alone they are not ranked by dispute.
+        unscored: Those without a score; they are not ranked.
     """
 
     scale: str
     essays: tuple[RankedEssay, ...]
+    scored: int
     unscored: int
 
 
@@ -144,7 +146,8 @@ def rank(essays: Iterable[Essay], verdicts: Sequence[Verdict], order: Order) -> 
         )
     )
     scale = RESCALED if is_mixed else "".join(f"{low:g}-{high:g}" for low, high in scales)
-    return Ranking(scale, tuple(kept), sum(one.mean is None for one in ranked))
+    scored = sum(one.mean is not None for one in ranked)
+    return Ranking(scale, tuple(kept), scored, len(ranked) - scored)
 
 
 def _ranked(essay: Essay, verdicts: Sequence[Verdict], is_mixed: bool) -> RankedEssay:

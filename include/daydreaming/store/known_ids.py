@@ -17,7 +17,7 @@ class KnownId:
     """What an ID means.
 
     Attributes:
-        experiment_id: Of the run that planned the cell last.
+        experiment_id: Of the run that planned the cell last, of those that were asked for.
         generation_task_id: The generation that it is, or the one that it judges.
     """
 
@@ -25,8 +25,8 @@ class KnownId:
     generation_task_id: str
 
 
-def find_id(engine: Engine, cell_id: str) -> KnownId | None:
-    """A planned generation or evaluation by its ID; None where nobody planned it."""
+def find_id(engine: Engine, cell_id: str, experiment_id: str | None = None) -> KnownId | None:
+    """A generation or evaluation by its ID; None where nobody, or not the experiment named, planned it."""
     from sqlalchemy import select
 
     from daydreaming.store.schema import PlannedCall, Run
@@ -38,6 +38,8 @@ def find_id(engine: Engine, cell_id: str) -> KnownId | None:
         .order_by(Run.created_at.desc(), Run.run_id.desc())
         .limit(1)
     )
+    if experiment_id is not None:
+        query = query.where(Run.experiment_id == experiment_id)
     with engine.connect() as connection:
         row = connection.execute(query).one_or_none()
     return None if row is None else KnownId(*row)

@@ -81,21 +81,20 @@ def count_cut_off(engine: Engine, experiment_id: str | None = None) -> dict[tupl
 
 
 def count_scored(engine: Engine, experiment_id: str | None = None) -> dict[str, int]:
-    """Planned evaluations that have a score as the experiment reads them, by experiment, whoever called."""
-    from sqlalchemy import distinct, func, select
+    """Verdicts that serve an experiment and have a score as it reads them, by experiment, whoever called."""
+    from sqlalchemy import and_, func, select
 
-    from daydreaming.store.schema import EvaluationResponse, PlannedCall, Run
+    from daydreaming.store.schema import EvaluationResponse, Membership
 
-    planned = (
-        select(Run.experiment_id, func.count(distinct(PlannedCall.cell_id)))
-        .join(PlannedCall, PlannedCall.run_id == Run.run_id)
-        .join(EvaluationResponse, EvaluationResponse.evaluation_task_id == PlannedCall.cell_id)
+    mine = Membership.experiment_id
+    serves = and_(
+        Membership.stage == "evaluation", Membership.cell_id == EvaluationResponse.evaluation_task_id
     )
+    query = select(mine, func.count()).select_from(Membership).join(EvaluationResponse, serves)
     query = (
-        with_own_readings(planned, Run.experiment_id)
-        .where(PlannedCall.stage == "evaluation", own_column("score").is_not(None))
-        .where(*_of(Run.experiment_id, experiment_id))
-        .group_by(Run.experiment_id)
+        with_own_readings(query, mine)
+        .where(own_column("score").is_not(None), *_of(mine, experiment_id))
+        .group_by(mine)
     )
     with engine.connect() as connection:
         return {experiment: int(scored) for experiment, scored in connection.execute(query)}

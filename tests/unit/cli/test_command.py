@@ -359,3 +359,12 @@ def test_the_installed_command_ends_with_the_right_code(settings: Settings, argu
     assert text in (result.stderr if code else result.stdout)
     assert "Traceback" not in result.stderr
     assert (result.stdout == "") == bool(code)
+
+
+def test_an_argument_that_is_no_utf_8_is_refused_in_one_line(settings: Settings):
+    planned_run(settings)
+    result = subprocess.run(
+        [bytes(PROGRAM), b"show", b"\xff"], capture_output=True, text=True, env=dict(os.environ), check=False
+    )
+    assert result.returncode == 2
+    assert result.stderr == "Error: An argument or a path is no UTF-8: '\\udcff'. Type it in UTF-8.\n"

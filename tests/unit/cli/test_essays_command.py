@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 
 import pytest
 
 from daydreaming.settings import Settings
-from tests.support.experiments import planned_run
+from tests.support.experiments import NOW, planned_run
 from tests.support.finished import finished_run
 
 
@@ -37,7 +38,15 @@ def test_the_best_come_first_with_what_they_are_made_of(ranked, daydreaming):
     assert lines[3].split() == ["1", "8.00", "0.00", "2/2", best["generation_task_id"]]
     assert lines[4].strip() == "essay by paid: moat, search"
     assert lines[-3] == "Without a score, and so not in the list: 1"
-    assert lines[-1] == f"Read one with: daydreaming show {best['generation_task_id']}"
+    assert lines[-1] == f"Read one with: daydreaming show {best['generation_task_id']} --experiment demo"
+
+
+def test_the_command_that_reads_one_shows_the_verdicts_that_ranked_it(ranked, daydreaming):
+    later = NOW + timedelta(hours=1)
+    planned_run(ranked, "run-2", now=later, experiment_id="other", evaluation_templates=["rigor"])
+    hint = daydreaming("essays", "demo").out.splitlines()[-1]
+    shown = daydreaming(*hint.partition("daydreaming ")[2].split())
+    assert "Verdicts as demo has them: 2 scored of 2 planned" in shown.out.splitlines()
 
 
 def test_json_has_each_number(ranked, daydreaming):
@@ -101,10 +110,20 @@ def test_without_scores_there_is_no_list(settings, daydreaming):
     assert daydreaming("essays", "demo").out == "No essay has a score yet; without one: 4.\n"
 
 
-def test_with_one_judge_nothing_is_disputed(settings, daydreaming):
-    finished_run(settings, evaluation_models=["judge"])
+@pytest.mark.parametrize("unscored", [0, 1])
+def test_with_one_judge_nothing_is_disputed(settings, daydreaming, unscored):
+    left_out = frozenset({("evaluation", 0), ("evaluation", 1)} if unscored else ())
+    finished_run(settings, evaluation_models=["judge"], leave_out=left_out)
+    assert json.loads(daydreaming("essays", "demo", "--json").out)["unscored"] == unscored
     result = daydreaming("essays", "demo", "--disputed", "3")
     assert result.out == "No essay has scores of two judges: nothing can be disputed.\n"
+
+
+def test_without_scores_nothing_is_said_of_judges(settings, daydreaming):
+    planned_run(settings)
+    assert (
+        daydreaming("essays", "demo", "--disputed", "3").out == "No essay has a score yet; without one: 4.\n"
+    )
 
 
 @pytest.mark.parametrize(

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 
 import pytest
 
 from daydreaming.errors import LLMPermanentError
 from daydreaming.pipeline.call import open_call, record_failure
+from daydreaming.pipeline.tables import write_all_tables
 from daydreaming.settings import Settings
 from daydreaming.store.database import engine_for
 from daydreaming.store.plans import cells_of_run
 from tests.support.experiments import NOW, answer_call, planned_run
 from tests.support.finished import finished_run
+from tests.support.finished_root import refuse_stale
 
 EVIL = "\x1b]0;pwned\x07[red]not red[/red]"
 
@@ -52,7 +55,7 @@ def test_an_essay_is_shown_with_its_origin_and_its_scores(finished, daydreaming)
     assert fields["tokens"] == "100 prompt, 200 answer"
     assert fields["cost"] == "0.012300 US dollars"
     assert fields["request"] == f"hash {row['request_hash']}"
-    assert "Verdicts: 3 scored of 4 planned" in lines
+    assert "Verdicts as demo has them: 3 scored of 4 planned" in lines
     assert "  rigor by free: 4 on 0-9" in lines
     assert any(line.startswith("  rigor by judge: unscored (") for line in lines)
     assert lines[-1] == "Read what the judges wrote with --verdicts."
@@ -104,6 +107,47 @@ def test_an_evaluation_is_shown_with_what_it_judges_and_in_full(finished, daydre
     assert "Weak." in out
     assert out.count("Evaluation ") == 1
     assert len(json.loads(daydreaming("show", verdict, "--json").out)["verdicts"]) == 1
+
+
+def test_verdicts_are_those_of_the_experiment_that_is_named_and_refused_ones_do_not_count(
+    finished, daydreaming
+):
+    later = NOW + timedelta(hours=1)
+    planned_run(finished, "run-2", now=later, experiment_id="stale", evaluation_temperature=0.9)
+    refuse_stale(finished, "run-2", "evaluation", now=later)
+    write_all_tables(finished, "stale")
+    essay = ids(finished)[0]
+    # Without a name: of the one that planned it last.
+    for options, name in (
+        ((), "stale"),
+        (("--experiment", "stale"), "stale"),
+        (("--experiment", "demo"), "demo"),
+    ):
+        lines = daydreaming("show", essay, *options).out.splitlines()
+        found = json.loads(daydreaming("show", essay, *options, "--json").out)
+        scores = [(verdict["score"], verdict["is_refused"]) for verdict in found["verdicts"]]
+        assert (found["experiment_id"], found["experiments"]) == (name, ["demo", "stale"])
+        scored = 0 if name == "stale" else 3
+        assert f"Verdicts as {name} has them: {scored} scored of 4 planned" in lines
+        assert sum(score is not None for score, _ in scores) == scored
+        assert {is_refused for _, is_refused in scores} == {name == "stale"}
+        not_counted = "  rigor by free: not counted in this experiment: it answers another request"
+        assert (not_counted in lines) == (name == "stale")
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("other", "No run of other has planned '{essay}': one of demo has (--experiment demo)."),
+        ("dem", "Unknown experiment ID 'dem'. Did you mean demo?"),
+    ],
+)
+def test_an_experiment_that_has_no_such_essay_is_refused(finished, daydreaming, name, text):
+    planned_run(finished, "run-2", experiment_id="other", concepts=["moat", "mind-wandering"])
+    essay = ids(finished)[0]
+    result = daydreaming("show", essay, "--experiment", name)
+    assert (result.code, result.out, len(result.err.splitlines())) == (2, "", 1)
+    assert text.format(essay=essay) in result.err
 
 
 def test_an_answer_without_an_essay_is_shown_whole_and_says_why(settings, daydreaming):

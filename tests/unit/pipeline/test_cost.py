@@ -7,11 +7,13 @@ import pytest
 
 from daydreaming.errors import InputError
 from daydreaming.pipeline.cost import DayCost, Spending, change_cap, experiment_costs, today_cost
+from daydreaming.pipeline.tables import write_all_tables
 from daydreaming.settings import Settings
 from daydreaming.store.database import engine_for, writing_engine
 from daydreaming.store.ledger import Settlement, experiment_scope, insert_calls, read_budget, reserve, settle
 from tests.support.attempts import DAY, NOW, reservation
 from tests.support.experiments import answer_all, planned_run
+from tests.support.finished_root import refuse_stale
 
 NEXT_DAY = "2026-03-02"
 
@@ -87,6 +89,19 @@ def test_reused_answers_give_scores_for_nothing(spent: Settings):
     answer_all(spent, "run-1")
     [other] = experiment_costs(spent, "other")
     assert (other.scored, other.usd_per_score) == (16, 7e-9 / 16)
+
+
+def test_scores_of_verdicts_that_an_experiment_refuses_are_not_its_own(settings: Settings):
+    planned_run(settings)
+    answer_all(settings, "run-1")
+    later = NOW + timedelta(hours=1)
+    planned_run(settings, "run-2", now=later, experiment_id="stale", evaluation_temperature=0.9)
+    refuse_stale(settings, "run-2", "evaluation", now=later)
+    write_all_tables(settings, "stale")
+    assert {cost.experiment_id: cost.scored for cost in experiment_costs(settings)} == {
+        "demo": 16,
+        "stale": 0,
+    }
 
 
 def test_an_experiment_that_called_nothing_cost_nothing(settings: Settings):

@@ -35,7 +35,7 @@ VERDICTS = [
 def test_each_order_leaves_out_what_it_cannot_rank(order, names):
     ranking = rank([essay(name) for name in "dcba"], VERDICTS, order)
     assert [one.essay.generation_task_id for one in ranking.essays] == names
-    assert (ranking.scale, ranking.unscored) == ("0-10", 1)
+    assert (ranking.scale, ranking.scored, ranking.unscored) == ("0-10", 3, 1)
 
 
 def test_mean_sd_and_counts():

@@ -9,8 +9,10 @@ import pytest
 from daydreaming.errors import InputError, LLMPermanentError
 from daydreaming.pipeline import frozen
 from daydreaming.pipeline.call import open_call, record_failure
+from daydreaming.pipeline.refresh import refresh_rows
 from daydreaming.pipeline.shown_essay import view_essay
 from tests.support.experiments import NOW, answer_all, answer_call, planned_run
+from tests.support.finished_root import refuse_stale
 
 
 def test_a_generation_has_all_its_verdicts_in_order(each_settings):
@@ -53,6 +55,43 @@ def test_an_id_is_of_the_experiment_that_planned_it_last(each_settings):
     view = view_essay(each_settings, rigor.cell_id, later)
     assert [verdict.cell.cell_id for verdict in view.verdicts] == [rigor.cell_id]
     assert (view.generation.cell.cell_id, view.experiments) == (call.cell.cell_id, ("demo", "other"))
+
+
+def test_verdicts_are_those_that_the_experiment_named_has_planned(each_settings):
+    planned_run(each_settings)
+    answer_all(each_settings, "run-1")
+    later = NOW + timedelta(hours=1)
+    only = {"evaluation_templates": ["rigor"], "evaluation_models": ["judge"]}
+    planned_run(each_settings, "run-2", now=later, experiment_id="other", dry_run=True, **only)
+    [essay, verdict] = [open_call(each_settings, "run-1", s, 0).cell for s in ("generation", "evaluation")]
+    for name, number in (("demo", 4), ("other", 1), (None, 1)):
+        view = view_essay(each_settings, essay.cell_id, later, name)
+        assert (view.experiment_id, len(view.verdicts)) == (name or "other", number)
+    # By the other judge: `other` has not planned it.
+    assert view_essay(each_settings, verdict.cell_id, later, "demo").experiment_id == "demo"
+    with pytest.raises(
+        InputError, match=f"^No run of other has planned '{verdict.cell_id}': one of demo has"
+    ):
+        view_essay(each_settings, verdict.cell_id, later, "other")
+
+
+@pytest.mark.parametrize("stage", ["generation", "evaluation"])
+def test_what_the_experiment_refuses_is_shown_as_refused(each_settings, stage):
+    planned_run(each_settings)
+    answer_all(each_settings, "run-1")
+    later = NOW + timedelta(hours=1)
+    temperature = {f"{stage}_temperature": 0.9}
+    planned_run(each_settings, "run-2", now=later, experiment_id="stale", **temperature)
+    refuse_stale(each_settings, "run-2", stage, now=later)
+    refresh_rows(each_settings, "stale")
+    cell = open_call(each_settings, "run-1", stage, 0).cell
+
+    def calls(name):
+        view = view_essay(each_settings, cell.cell_id, later, name)
+        return view.generation if stage == "generation" else view.verdicts[0]
+
+    assert (calls("stale").is_refused, calls("demo").is_refused) == (True, False)
+    assert calls("stale").answer == calls("demo").answer
 
 
 def test_texts_are_whole_however_long_they_are(settings):

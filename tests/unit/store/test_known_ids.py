@@ -73,6 +73,9 @@ def test_an_id_means_its_generation_in_the_experiment_that_planned_it_last(resul
     assert find_id(results_engine, "g_r_j") == KnownId("later", "g")
     assert find_id(results_engine, "g_r_k") == KnownId("earlier", "g")
     assert find_id(results_engine, "g_r") is None
+    assert find_id(results_engine, "g", "demo") == KnownId("demo", "g")
+    assert find_id(results_engine, "g_r_k", "earlier") == KnownId("earlier", "g")
+    assert find_id(results_engine, "g_r_k", "demo") is None
     assert experiments_of_generation(results_engine, "g") == ["demo", "earlier", "later"]
     assert experiments_of_generation(results_engine, "g_r_j") == []
 

@@ -9,7 +9,7 @@ from daydreaming.errors import LLMPermanentError
 from daydreaming.llm.answer import read_completion
 from daydreaming.store.ledger import Settlement, insert_calls, reserve, set_experiment_cap, settle
 from daydreaming.store.results import insert_failure
-from daydreaming.store.schema import EvaluationResponse, GenerationResponse, PlannedCall, Run
+from daydreaming.store.schema import EvaluationResponse, GenerationResponse, Membership
 from daydreaming.store.spending import (
     CUT_OFF,
     AnswerLength,
@@ -110,40 +110,14 @@ def _evaluation(name, score, **columns):
     }
 
 
-def _planned(run_id, index, name):
-    return {
-        "run_id": run_id,
-        "stage": "evaluation",
-        "map_index": index,
-        "cell_id": name,
-        "pool": "p",
-        "model_name": "m",
-        "generation_task_id": "g",
-        "combo_id": "c",
-        "generation_template": "t",
-        "generation_model": "m",
-        "generation_replicate": 1,
-    }
-
-
-def _run(run_id, experiment_id):
-    return {
-        "run_id": run_id,
-        "experiment_id": experiment_id,
-        "inputs_digest": "0",
-        "inputs_path": "p",
-        "params": {},
-        "created_at": NOW,
-    }
-
-
-def test_a_score_counts_once_in_each_experiment_that_planned_it_whoever_paid(writing):
+def test_a_score_counts_once_in_each_experiment_that_its_verdict_serves_whoever_paid(writing):
+    serves = [("first", "a"), ("first", "b"), ("first", "c"), ("second", "a")]
+    # Of an essay that has the ID of a verdict.
+    names = [*(("evaluation", *pair) for pair in serves), ("generation", "third", "a")]
     with writing.begin() as connection:
-        runs = [_run("r1", "first"), _run("r2", "first"), _run("r3", "second")]
-        connection.execute(insert(Run), runs)
-        cells = [("r1", 0, "a"), ("r1", 1, "b"), ("r1", 2, "c"), ("r2", 0, "a"), ("r3", 0, "a")]
-        connection.execute(insert(PlannedCall), [_planned(*cell) for cell in cells])
-        rows = [_evaluation("a", 7.0), _evaluation("b", 0.0), _evaluation("c", None)]
+        members = [{"stage": stage, "experiment_id": e, "cell_id": cell} for stage, e, cell in names]
+        connection.execute(insert(Membership), members)
+        rows = [_evaluation(*one) for one in (("a", 7.0), ("b", 0.0), ("c", None), ("refused", 5.0))]
         connection.execute(insert(EvaluationResponse), rows)
     assert count_scored(writing) == {"first": 2, "second": 1}
     assert count_scored(writing, "second") == {"second": 1}
