@@ -7,10 +7,12 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 from daydreaming.errors import StoreError
 from daydreaming.inputs.records import Concept, LLMModel, Template
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -73,20 +75,20 @@ class Inputs:
         return self._concepts[concept_id]
 
     def generation_template(self, template_id: str) -> Template:
-        """The generation template with this ID; KeyError where it was not selected."""
-        return self._generation_templates[template_id]
+        """The generation template with this ID; StoreError where it was not selected."""
+        return _selected(self._generation_templates, "generation template", template_id)
 
     def evaluation_template(self, template_id: str) -> Template:
-        """The evaluation template with this ID; KeyError where it was not selected."""
-        return self._evaluation_templates[template_id]
+        """The evaluation template with this ID; StoreError where it was not selected."""
+        return _selected(self._evaluation_templates, "evaluation template", template_id)
 
     def generation_model(self, model_id: str) -> LLMModel:
-        """The generator model with this ID; KeyError where it was not selected."""
-        return self._generation_models[model_id]
+        """The generator model with this ID; StoreError where it was not selected."""
+        return _selected(self._generation_models, "generation model", model_id)
 
     def evaluation_model(self, model_id: str) -> LLMModel:
-        """The judge model with this ID; KeyError where it was not selected."""
-        return self._evaluation_models[model_id]
+        """The judge model with this ID; StoreError where it was not selected."""
+        return _selected(self._evaluation_models, "evaluation model", model_id)
 
     @cached_property
     def _concepts(self) -> dict[str, Concept]:
@@ -107,3 +109,12 @@ class Inputs:
     @cached_property
     def _evaluation_models(self) -> dict[str, LLMModel]:
         return {m.id: m for m in self.evaluation_models}
+
+
+def _selected(records: Mapping[str, T], what: str, record_id: str) -> T:
+    if record_id not in records:
+        raise StoreError(
+            f"the frozen inputs of the run have no {what} {record_id!r}, which its plan names. `daydreaming "
+            "rebuild` takes the plan from its file again; else start a new run."
+        )
+    return records[record_id]

@@ -1,7 +1,8 @@
 """The tables of ``daydream_cross_experiment``: made of the evaluations that a filter finds.
 
-Beside its files each group of tables keeps a digest of what they were made of, so that a run that was
-started for nothing new (several experiments end at once, each starts one) writes nothing.
+Beside its files each group of tables keeps a digest of what they were made of, and of each file: so a run
+that was started for nothing new (several experiments end at once, each starts one) writes nothing, and a
+table that somebody has changed shows, whatever the filter was that it was made with.
 """
 
 from __future__ import annotations
@@ -14,11 +15,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from daydreaming import __version__
+from daydreaming.pipeline.experiments import has_results
 from daydreaming.pipeline.query import find_evaluations
 from daydreaming.pipeline.query_files import TABLE_SUFFIXES, write_table
 from daydreaming.settings import Settings
+from daydreaming.store.database import engine_for
 from daydreaming.store.files import DataRoot, write_whole
-from daydreaming.store.result_queries import EvaluationFilter
+from daydreaming.store.own_readings import stream_own_readings
+from daydreaming.store.result_queries import EvaluationFilter, is_of_one
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,24 +39,48 @@ TABLE_GROUPS: Mapping[str, tuple[str, ...]] = {
 
 
 def digest_of_sources(settings: Settings, wanted: EvaluationFilter) -> str:
-    """SHA-256 over all that the tables depend on: results as last exported, filter and package version."""
+    """SHA-256 over all that the tables depend on: results as last exported, filter and package version.
+
+    Of one experiment alone, how it reads verdicts in a way of its own too: the export does not say so.
+    """
     digest = hashlib.sha256(json.dumps([__version__, asdict(wanted)], default=str).encode())
     export = _folder(settings) / "evaluation_results.csv"
     if export.exists():
         with export.open("rb") as file:
             while chunk := file.read(1 << 20):
                 digest.update(chunk)
+    if is_of_one(wanted) and has_results(settings):
+        for row in stream_own_readings(engine_for(settings), wanted.experiments[0]):
+            digest.update(json.dumps(row).encode())
     return digest.hexdigest()
 
 
 def are_current(settings: Settings, digest: str) -> bool:
-    """Whether every table is there and was made of these sources."""
+    """Whether every table was made of these sources, and is as it was written."""
     folder = _folder(settings)
-    return all(
-        _read(_digest_path(folder, group)) == digest
-        and all((folder / f"{name}{suffix}").exists() for name in names for suffix in TABLE_SUFFIXES)
-        for group, names in TABLE_GROUPS.items()
+    kept = {group: _read(_digest_path(folder, group)) for group in TABLE_GROUPS}
+    return all(text.startswith(digest) for text in kept.values()) and all(
+        text == _digests(folder, group, digest) for group, text in kept.items()
     )
+
+
+def written_tables(settings: Settings) -> dict[Path, str]:
+    """SHA-256 that each table had when it was written, by file; without those of an earlier release."""
+    folder = _folder(settings)
+    found: dict[Path, str] = {}
+    for group in TABLE_GROUPS:
+        lines = _read(_digest_path(folder, group)).splitlines()[1:]
+        written = {name: digest for digest, _, name in (line.partition(" ") for line in lines)}
+        found |= {path: written[path.name] for path in _files(folder, group) if path.name in written}
+    return found
+
+
+def table_sha256(path: Path) -> str | None:
+    """Of a table as it is now; None where it is missing."""
+    if not path.is_file():
+        return None
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write_group(settings: Settings, group: str, wanted: EvaluationFilter, digest: str) -> dict[str, int]:
@@ -72,12 +100,14 @@ def write_group(settings: Settings, group: str, wanted: EvaluationFilter, digest
     """
     evaluations = find_evaluations(settings, wanted)
     folder = _folder(settings)
+    # Not beside tables of which it is not true.
+    _digest_path(folder, group).unlink(missing_ok=True)
     rows: dict[str, int] = {}
     for name in TABLE_GROUPS[group]:
         table = _makers()[name](evaluations)
         write_table(folder, name, table)
         rows[name] = len(table)
-    write_whole(_digest_path(folder, group), digest)
+    write_whole(_digest_path(folder, group), _digests(folder, group, digest))
     return rows
 
 
@@ -108,5 +138,15 @@ def _digest_path(folder: Path, group: str) -> Path:
     return folder / f".{group}.digest"
 
 
+def _digests(folder: Path, group: str, digest: str) -> str:
+    """What is kept beside a group of tables: digest of their sources, then of each file as it is."""
+    lines = [digest, *(f"{table_sha256(path)} {path.name}" for path in _files(folder, group))]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _files(folder: Path, group: str) -> list[Path]:
+    return [folder / f"{name}{suffix}" for name in TABLE_GROUPS[group] for suffix in TABLE_SUFFIXES]
+
+
 def _read(path: Path) -> str:
-    return path.read_text(encoding="utf-8") if path.exists() else ""
+    return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""

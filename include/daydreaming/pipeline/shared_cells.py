@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from daydreaming.errors import StoreError
 from daydreaming.inputs.records import Stage
 from daydreaming.pipeline.call import CellCall, open_calls
 from daydreaming.settings import Settings
@@ -60,6 +61,9 @@ def find_shared_cells(
         experiment_id: Whose cells they are.
         stage: Theirs.
         planned: The run that planned it last, and the cell, by cell ID.
+
+    Raises:
+        StoreError: Two plans of a cell name different combinations.
     """
     engine = engine_for(settings)
     found_elsewhere = cells_shared_with_others(engine, experiment_id, stage)
@@ -78,6 +82,7 @@ def find_shared_cells(
     for cell_id, found in shared.items():
         created_at, last = found[-1]
         if (created_at, last.run_id) > began[planned[cell_id][0]]:
+            _check_combination(last, planned[cell_id][1])
             newest.setdefault(last.experiment_id, {})[cell_id] = (last.run_id, last.cell)
     owners = {
         cell_id: call
@@ -85,6 +90,15 @@ def find_shared_cells(
         for cell_id, call in open_calls(settings, other, cells).items()
     }
     return SharedCells({cell_id: _last_runs(found) for cell_id, found in shared.items()}, owners)
+
+
+def _check_combination(shared: SharedCell, own: PlannedCell) -> None:
+    if shared.cell.combo_id != own.combo_id:
+        raise StoreError(
+            f"run {shared.run_id} of experiment {shared.experiment_id} planned {own.cell_id} with the "
+            f"combination {shared.cell.combo_id}; must be {own.combo_id}. `daydreaming rebuild` takes the "
+            "plan from its file again."
+        )
 
 
 def _has_inputs(settings: Settings, run: RunRecord) -> bool:

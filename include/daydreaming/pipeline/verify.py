@@ -15,10 +15,16 @@ from daydreaming.pipeline.experiments import choose_experiments, has_results
 from daydreaming.pipeline.refresh import ExperimentRows
 from daydreaming.pipeline.shared_cells import SharedCells, find_shared_cells
 from daydreaming.pipeline.verify_answers import SeenAnswers, StageAnswers, check_answers
-from daydreaming.pipeline.verify_files import check_files, check_ratings, count_files
+from daydreaming.pipeline.verify_files import check_combo_mappings, check_files, count_files
 from daydreaming.pipeline.verify_findings import Finding, Kind, Report
+from daydreaming.pipeline.verify_ratings import check_ratings
 from daydreaming.pipeline.verify_rows import check_members, check_own_readings, check_readings
-from daydreaming.pipeline.verify_runs import check_runs, read_frozen_inputs
+from daydreaming.pipeline.verify_runs import (
+    check_concept_texts,
+    check_recorded,
+    check_runs,
+    read_frozen_inputs,
+)
 from daydreaming.pipeline.verify_tables import check_cross_tables, check_tables
 from daydreaming.settings import Settings
 from daydreaming.store.cell_ids import planned_ids, response_ids
@@ -87,9 +93,11 @@ def _check_root(settings: Settings, report: Report, progress: Progress) -> Itera
     )
     report.checked["files"] += count_files(files)
     yield from check_files(files, planned, rows)
-    yield from check_ratings(files)
+    yield from check_recorded(settings)
+    yield from check_ratings(settings)
     progress.advance()
     if known:
+        yield from check_combo_mappings(settings)
         yield from _counted(check_cross_tables(settings), report)
     progress.advance()
 
@@ -127,6 +135,7 @@ class _Check:
         yield from check_runs(self.settings, self.experiment_id)
         inputs: dict[str, Inputs] = {}
         yield from read_frozen_inputs(self.settings, self.experiment_id, inputs)
+        yield from check_concept_texts(self.settings, self.experiment_id, inputs)
         is_whole = True
         for stage in _STAGES:
             planned = cells_of_experiment(engine_for(self.settings), self.experiment_id, stage)
@@ -148,6 +157,12 @@ class _Check:
         runs = {run.run_id: run for run in runs_of_experiment(engine, self.experiment_id)}
         combinations = combinations_of_experiment(engine, self.experiment_id)
         concepts = {combination.combo_id: combination.concept_ids for combination in combinations}
+        unknown = sorted({cell.combo_id for _, cell in planned.values()} - concepts.keys())
+        if unknown:
+            raise StoreError(
+                f"{len(unknown)} combinations are planned and not in the table combinations, first "
+                f"{unknown[0]}: nothing more of it is checked. `daydreaming rebuild` makes it of the files."
+            )
         return {
             cell_id: CellCall(self.settings, runs[run_id], inputs[run_id], cell, concepts[cell.combo_id])
             for cell_id, (run_id, cell) in planned.items()

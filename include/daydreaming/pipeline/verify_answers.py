@@ -167,8 +167,10 @@ def _check_request(call: CellCall, record: Mapping[str, Any], found: StageAnswer
         yield _finding(call, Kind.STALE_RESPONSE, f"generation {generation}, which it judges, is stale")
     except EssayParseError:  # That is said of the generation.
         _note_lost_essay(call, record, found)
-    except StoreError:
-        pass  # It is said of the generation that it cannot be read.
+    except StoreError as error:
+        # Of an evaluation it is said of the generation. One without a hash was brought by a person.
+        if call.stage == "generation" and record.get("request_hash"):
+            yield _finding(call, Kind.UNREADABLE, f"its prompt cannot be rendered: {error}")
     except DaydreamingError as error:
         yield _finding(call, Kind.UNREADABLE, f"its prompt cannot be rendered: {error}")
     else:

@@ -1,14 +1,20 @@
-"""Check what no experiment accounts for: files that nobody planned, rows whose file is gone."""
+"""Check what no experiment accounts for: files that nobody planned, rows whose file is gone, combinations."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from daydreaming.design.combinations import Combination
+from daydreaming.errors import StoreError
+from daydreaming.inputs.legacy_combos import UNKNOWN_LEVEL
 from daydreaming.inputs.records import Stage
 from daydreaming.pipeline.verify_findings import Finding, Kind
+from daydreaming.settings import Settings
+from daydreaming.store.combo_mappings import read_combo_mappings
+from daydreaming.store.database import engine_for
 from daydreaming.store.files import DataRoot, list_names
-from daydreaming.store.ratings import read_rating_files
+from daydreaming.store.imports import read_combinations
 
 _STAGES: tuple[Stage, ...] = ("generation", "evaluation")
 
@@ -29,18 +35,40 @@ def check_files(
             for cell_id in sorted(_ids(path, ending)):
                 name = files.relative(path / f"{cell_id}{ending}")
                 if cell_id not in planned[stage]:
-                    yield Finding(Kind.ORPHAN, name, f"a {kind} that no experiment's plan names")
+                    yield Finding(Kind.ORPHAN, name, f"{_a(kind)} that no experiment's plan names")
                 elif kind in {"record", "essay"} and cell_id not in answered:
-                    yield Finding(Kind.LEFTOVER, name, f"a {kind} without a response")
+                    yield Finding(Kind.LEFTOVER, name, f"{_a(kind)} without a response")
         for cell_id in sorted(rows[stage] - answered):
             subject = f"database: {stage}s/{cell_id}"
             yield Finding(Kind.ROW_WITHOUT_RESPONSE, subject, "a row whose response file is missing")
 
 
-def check_ratings(files: DataRoot) -> Iterator[Finding]:
-    """Read all ratings: the tables leave out those that cannot be read."""
-    for path, problem in read_rating_files(files.path).problems.items():
-        yield Finding(Kind.UNREADABLE, files.relative(path), problem)
+def _a(kind: str) -> str:
+    return f"an {kind}" if kind == "essay" else f"a {kind}"
+
+
+def check_combo_mappings(settings: Settings) -> Iterator[Finding]:
+    """Look for combinations that ``combo_mappings.csv`` does not have, or has otherwise."""
+    path = DataRoot(settings.data_root).combo_mappings()
+    # The file after the rows: a plan writes it first.
+    combinations = read_combinations(engine_for(settings)).values()
+    try:
+        written = read_combo_mappings(path)
+    except StoreError as error:
+        yield Finding(Kind.UNREADABLE, path.name, str(error))
+        return
+    wrong = [c for c in combinations if _is_explained(c) and written.get(c.combo_id) != c.parts]
+    if wrong:
+        first = min(wrong)
+        parts = f"{'+'.join(first.concept_ids)} ({first.description_level}, k_max {first.k_max})"
+        detail = f"{len(wrong)} combinations are missing or others; first {first.combo_id}, must be {parts}"
+        yield Finding(Kind.TABLE_DIFFERS, path.name, detail)
+
+
+def _is_explained(combination: Combination) -> bool:
+    """Whether all of it is known; of some that were imported it is not, and they are not in the file."""
+    is_whole = len(combination.concept_ids) >= combination.k_max > 0
+    return is_whole and combination.description_level != UNKNOWN_LEVEL
 
 
 def count_files(files: DataRoot) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from itertools import zip_longest
 from pathlib import Path
@@ -10,15 +10,25 @@ from pathlib import Path
 from daydreaming.errors import StoreError
 from daydreaming.inputs.records import Stage
 from daydreaming.inputs.snapshot import Inputs
+from daydreaming.pipeline.experiments import has_results
+from daydreaming.pipeline.rebuild_plans import planned_experiments
 from daydreaming.pipeline.verify_findings import Finding, Kind
 from daydreaming.settings import Settings
 from daydreaming.store.database import engine_for
-from daydreaming.store.files import DataRoot
+from daydreaming.store.experiments import read_experiments
+from daydreaming.store.files import DataRoot, list_names
 from daydreaming.store.input_copy import frozen_files, read_inputs_copy
-from daydreaming.store.plans import RunRecord, cells_of_run, runs_of_experiment
-from daydreaming.store.run_files import RunFiles
+from daydreaming.store.plans import (
+    RunRecord,
+    cells_of_run,
+    combinations_of_experiment,
+    read_runs,
+    runs_of_experiment,
+)
+from daydreaming.store.run_files import RunFiles, file_name
 
 _STAGES: tuple[Stage, ...] = ("generation", "evaluation")
+_REMEDY = "`daydreaming rebuild` makes it of the files."
 
 
 def check_runs(settings: Settings, experiment_id: str) -> Iterator[Finding]:
@@ -29,6 +39,30 @@ def check_runs(settings: Settings, experiment_id: str) -> Iterator[Finding]:
             yield from _check_run(settings, files, run)
         except StoreError as error:
             yield Finding(Kind.UNREADABLE, f"run {run.run_id}", str(error), experiment_id)
+
+
+def check_recorded(settings: Settings) -> Iterator[Finding]:
+    """Look for runs and experiments that have files and no row: no other check looks at them."""
+    root = DataRoot(settings.data_root)
+    # Rows after files: a run's file comes first.
+    files = {
+        experiment_id: list_names(RunFiles.of(settings.data_root, experiment_id).folder)
+        for experiment_id in planned_experiments(settings.data_root)
+    }
+    runs = [run for run, _, _ in read_runs(engine_for(settings))] if has_results(settings) else []
+    known = {f"{file_name(run.run_id)}.json" for run in runs}
+    for experiment_id, names in files.items():
+        folder = RunFiles.of(settings.data_root, experiment_id).folder
+        for name in sorted(names):
+            if name.endswith(".json") and not name.startswith(".") and name not in known:
+                detail = f"a run without a row in the table runs: nothing of it is checked. {_REMEDY}"
+                yield Finding(Kind.ROW_MISSING, root.relative(folder / name), detail, experiment_id)
+    started = dict.fromkeys(run.experiment_id for run in runs if not run.is_shard_of_another)
+    noted = {row["experiment_id"] for row in read_experiments(engine_for(settings))} if started else set()
+    for experiment_id in started:
+        if experiment_id not in noted:
+            subject = f"database: experiments/{experiment_id}"
+            yield Finding(Kind.ROW_MISSING, subject, f"no row, though it has runs. {_REMEDY}", experiment_id)
 
 
 def _check_run(settings: Settings, files: RunFiles, run: RunRecord) -> Iterator[Finding]:
@@ -84,6 +118,36 @@ def read_frozen_inputs(
                 yield from _check_copies(settings, folder, by_folder[key], experiment_id)
         if found := by_folder[key]:
             inputs[run.run_id] = found
+
+
+def check_concept_texts(
+    settings: Settings, experiment_id: str, inputs: Mapping[str, Inputs]
+) -> Iterator[Finding]:
+    """Compare ``concept_contents/``, which is for people, with what the runs of an experiment froze.
+
+    Args:
+        settings: The deployment's settings.
+        experiment_id: Whose runs.
+        inputs: By run ID. Which of them planned last is not known: the text may be of any.
+    """
+    texts: dict[str, set[bytes]] = {}
+    for one in {id(frozen): frozen for frozen in inputs.values()}.values():
+        for concept in one.concepts:
+            content = concept.content(one.params["description_level"])
+            texts.setdefault(concept.concept_id, set()).add(content.encode())
+    tasks = DataRoot(settings.data_root).tasks(experiment_id)
+    folder = tasks / "concept_contents"
+    found = {name.removesuffix(".txt") for name in list_names(folder)}
+    combinations = combinations_of_experiment(engine_for(settings), experiment_id)
+    planned = {concept for combination in combinations for concept in combination.concept_ids}
+    # Before it, a plan is not written whole.
+    wanted = found | planned if (tasks / "generation_tasks.csv").exists() else found
+    for concept_id in sorted(wanted & texts.keys()):
+        path = folder / f"{concept_id}.txt"
+        if concept_id not in found or path.read_bytes() not in texts[concept_id]:
+            subject = DataRoot(settings.data_root).relative(path)
+            detail = "is missing" if concept_id not in found else "is not the text in the frozen inputs"
+            yield Finding(Kind.TABLE_DIFFERS, subject, detail, experiment_id)
 
 
 def _check_copies(

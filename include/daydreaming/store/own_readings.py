@@ -6,7 +6,7 @@ so a query joins these few rows, and takes what they say before what the row of 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from daydreaming.store.id_chunks import id_chunks
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 READ_COLUMNS = ("parser", "score_min", "score_max", "score", "score_error")
 #: (experiment, evaluation): what a row goes by.
 OwnKey = tuple[str, str]
+_READ_AT_ONCE = 1_000
 
 
 def with_own_readings(query: Any, experiment: Any) -> Any:
@@ -77,6 +78,20 @@ def read_own_readings(engine: Engine, evaluation_ids: Iterable[str]) -> dict[Own
             for chunk in id_chunks(evaluation_ids)
             for row in connection.execute(query.where(OwnReading.evaluation_task_id.in_(chunk))).mappings()
         }
+
+
+def stream_own_readings(engine: Engine, experiment_id: str) -> Iterator[tuple[Any, ...]]:
+    """How an experiment reads each verdict that it reads in a way of its own, by ID: a few in memory."""
+    from sqlalchemy import select
+
+    from daydreaming.store.schema import OwnReading
+
+    columns = [getattr(OwnReading, name) for name in ("evaluation_task_id", *READ_COLUMNS)]
+    query = select(*columns).where(OwnReading.experiment_id == experiment_id)
+    with engine.connect() as connection:
+        reading = connection.execution_options(yield_per=_READ_AT_ONCE)
+        for row in reading.execute(query.order_by(OwnReading.evaluation_task_id)):
+            yield tuple(row)
 
 
 def set_own_readings(

@@ -27,6 +27,16 @@ def test_another_parameter_gives_another_digest(root, inputs):
     assert load_inputs(root, ExperimentParams(k_max=3)).digest != inputs.digest
 
 
+@pytest.mark.parametrize("stage", ["generation", "evaluation"])
+@pytest.mark.parametrize("kind", ["template", "model"])
+def test_what_was_not_selected_is_told(inputs, stage, kind):
+    first = getattr(inputs, f"{stage}_{kind}s")[0]
+    look_up = getattr(inputs, f"{stage}_{kind}")
+    assert look_up(first.template_id if kind == "template" else first.id) == first
+    with pytest.raises(StoreError, match=rf"have no {stage} {kind} 'x', which its plan names\. .* rebuild"):
+        look_up("x")
+
+
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"params": {}, "concepts": [{"x": 1}]}'])
 def test_damaged_json_is_refused(text):
     with pytest.raises(StoreError, match="frozen inputs of the run cannot be read"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 
 import pandas as pd
 import pytest
@@ -17,9 +17,10 @@ from daydreaming.pipeline.query_tables import (
     digest_of_sources,
     write_group,
 )
+from daydreaming.pipeline.rescore import rescore
 from daydreaming.store.files import DataRoot
 from daydreaming.store.result_queries import ALL_EVALUATIONS, EvaluationFilter
-from tests.support.experiments import answer_all, planned_run, tree_of
+from tests.support.experiments import NOW, answer_all, planned_run, tree_of
 
 
 @pytest.fixture
@@ -27,7 +28,7 @@ def answered(settings):
     """`demo`, answered, and `again`, which plans the same cells and so is answered too."""
     planned_run(settings)
     answer_all(settings, "run-1")
-    planned_run(settings, "run-2", experiment_id="again")
+    planned_run(settings, "run-2", experiment_id="again", now=NOW + timedelta(minutes=1))
     write_cross_experiment(settings)
     return settings
 
@@ -181,6 +182,31 @@ def test_tables_are_current_until_results_filter_or_files_change(answered):
     assert current()
     (DataRoot(answered.data_root).cross_experiment() / "model_performance_over_time.parquet").unlink()
     assert not current()
+
+
+def test_tables_of_one_experiment_are_made_anew_where_it_reads_verdicts_otherwise(answered):
+    wanted, others = EvaluationFilter(experiments=("demo",)), EvaluationFilter(experiments=("demo", "again"))
+    before = [digest_of_sources(answered, one) for one in (wanted, others, ALL_EVALUATIONS)]
+    write_groups(answered, wanted)
+    rescore(answered, "demo", ["rigor"], "strict", "0-18", now=NOW + timedelta(hours=1))
+    write_cross_experiment(answered)
+    assert not are_current(answered, digest_of_sources(answered, wanted))
+    # The rows of the verdicts are as the newest run reads them, and that is of `again`.
+    after = [digest_of_sources(answered, one) for one in (wanted, others, ALL_EVALUATIONS)]
+    assert [old == new for old, new in zip(before, after, strict=True)] == [False, True, True]
+    write_groups(answered, wanted)
+    table = pd.read_csv(DataRoot(answered.data_root).cross_experiment() / "filtered_evaluation_results.csv")
+    assert set(table["score_max"]) == {10, 18}
+
+
+def test_a_table_that_somebody_changed_is_made_anew(answered):
+    digest = digest_of_sources(answered, ALL_EVALUATIONS)
+    write_groups(answered)
+    table = DataRoot(answered.data_root).cross_experiment() / "model_performance_over_time.csv"
+    table.write_bytes(table.read_bytes().replace(b"judge", b"fudge"))
+    assert not are_current(answered, digest)
+    write_groups(answered)
+    assert are_current(answered, digest)
 
 
 def test_tables_that_were_not_all_written_are_not_current(answered):

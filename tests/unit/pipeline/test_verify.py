@@ -14,11 +14,14 @@ from sqlalchemy import event, text
 from daydreaming.errors import InputError
 from daydreaming.pipeline.call import open_call
 from daydreaming.pipeline.plan import start_run
+from daydreaming.pipeline.query_tables import TABLE_GROUPS, digest_of_sources, write_group
 from daydreaming.pipeline.tables import write_all_tables, write_experiment_tables
 from daydreaming.pipeline.verify import verify
 from daydreaming.pipeline.verify_findings import Finding, Kind
 from daydreaming.settings import Settings
-from daydreaming.store.database import engine_for
+from daydreaming.store.database import SQLITE_NAME, engine_for
+from daydreaming.store.ratings import RatingRecord, write_rating
+from daydreaming.store.result_queries import ALL_EVALUATIONS, EvaluationFilter
 from daydreaming.store.results import delete_responses
 from tests.support.experiments import NOW, edit_input, make_settings, planned_run, tree_of
 from tests.support.finished import answer_distinctly, finished_run
@@ -81,6 +84,15 @@ def edit_record(path: Path, **fields: object) -> None:
 def execute(settings: Settings, statement: str, **values: object) -> None:
     with engine_for(settings).begin() as connection:
         assert connection.execute(text(statement), values).rowcount
+
+
+def rate(settings: Settings) -> str:
+    """Store a rating, and the tables that show it; returns its ID."""
+    essay = name_of(settings, "generation")
+    rating = RatingRecord("a" * 32, essay, "rigor", "ada", 3.0, 0.0, 9.0, NOW + timedelta(hours=1), "Fine.")
+    write_rating(engine_for(settings), settings.data_root, rating)
+    write_all_tables(settings, "demo")
+    return rating.rating_id
 
 
 def test_a_finished_root_has_no_finding_and_says_what_was_checked(settings, root):
@@ -169,6 +181,72 @@ def test_statistics_in_the_database_are_compared_too(settings, root):
     assert finding.kind is Kind.STATISTICS_DIFFER
     assert finding.subject == "database: statistics/demo/g_study"
     assert finding.detail == "row 0, component: None; must be 'combination'"
+
+
+@pytest.mark.parametrize("wanted", [ALL_EVALUATIONS, EvaluationFilter(evaluation_models=("judge",))])
+def test_a_table_that_was_made_with_a_filter_is_held_against_what_was_written(settings, root, wanted):
+    digest = digest_of_sources(settings, wanted)
+    for group in TABLE_GROUPS:
+        write_group(settings, group, wanted, digest)
+    assert findings(settings) == []
+    folder = root / "07_cross_experiment"
+    edited, gone = folder / "model_performance_over_time.csv", folder / "template_version_differences.parquet"
+    edited.write_bytes(edited.read_bytes().replace(b"judge", b"fudge", 1))
+    gone.unlink()
+    assert {(f.kind, f.subject, f.detail) for f in findings(settings)} == {
+        (Kind.TABLE_DIFFERS, f"07_cross_experiment/{gone.name}", "is missing"),
+        (
+            Kind.TABLE_DIFFERS,
+            f"07_cross_experiment/{edited.name}",
+            "is not as daydream_cross_experiment wrote it",
+        ),
+    }
+
+
+def test_a_table_of_which_an_earlier_release_kept_no_digest_is_not_checked(settings, root):
+    digest = digest_of_sources(settings, ALL_EVALUATIONS)
+    write_group(settings, "model_performance", ALL_EVALUATIONS, digest)
+    folder = root / "07_cross_experiment"
+    (folder / ".model_performance.digest").write_text(digest)
+    (folder / "model_performance_over_time.csv").write_text("x")
+    assert findings(settings) == []
+
+
+def test_a_text_of_a_concept_that_was_edited_or_is_gone_is_found(settings, root):
+    folder = root / "02_tasks/demo/concept_contents"
+    (folder / "moat.txt").write_text("Another text.")
+    (folder / "search.txt").unlink()
+    assert [(f.kind, f.subject, f.detail) for f in findings(settings)] == [
+        (
+            Kind.TABLE_DIFFERS,
+            "02_tasks/demo/concept_contents/moat.txt",
+            "is not the text in the frozen inputs",
+        ),
+        (Kind.TABLE_DIFFERS, "02_tasks/demo/concept_contents/search.txt", "is missing"),
+    ]
+
+
+def test_a_text_of_a_concept_may_be_that_of_any_run(settings, root):
+    before = (root / "02_tasks/demo/concept_contents/search.txt").read_bytes()
+    edit_input(settings.inputs_root, "01_raw/concepts/descriptions-sentence/search.txt", "pairs", "triples")
+    planned_run(settings, "run-2", now=NOW + timedelta(hours=1), on_stale="reuse")
+    assert (root / "02_tasks/demo/concept_contents/search.txt").read_bytes() != before
+    assert findings(settings) == []
+
+
+@pytest.mark.parametrize("old", [b"moat", None])
+def test_combinations_that_the_mappings_have_otherwise_or_not_are_found(settings, root, old):
+    path = root / "combo_mappings.csv"
+    path.write_bytes(path.read_bytes().replace(old, b"dream")) if old else path.unlink()
+    finding = only(settings)
+    assert (finding.kind, finding.subject) == (Kind.TABLE_DIFFERS, "combo_mappings.csv")
+    assert finding.detail.startswith("1 combinations are missing or others; first combo_v1_")
+    assert finding.detail.endswith("must be moat+search (paragraph, k_max 2)")
+
+
+def test_mappings_that_cannot_be_read_are_named(settings, root):
+    (root / "combo_mappings.csv").write_text("x\n")
+    assert (only(settings).kind, only(settings).subject) == (Kind.UNREADABLE, "combo_mappings.csv")
 
 
 def test_a_response_that_was_edited_differs_from_its_record_and_from_its_row(settings, root):
@@ -308,21 +386,120 @@ def test_a_reading_of_the_experiments_own_that_is_wrong_is_found(settings, root,
 
 
 @pytest.mark.parametrize(
+    ("statement", "kind", "detail"),
+    [
+        ("UPDATE ratings SET score = 8", Kind.ROW_DIFFERS, "score is 8.0, 3.0 in its file"),
+        ("UPDATE ratings SET score = 99", Kind.ROW_DIFFERS, "score is 99.0, 3.0 in its file"),
+        ("UPDATE ratings SET rater = 'bob'", Kind.ROW_DIFFERS, "rater is 'bob', 'ada' in its file"),
+        ("UPDATE ratings SET comment = NULL", Kind.ROW_DIFFERS, "comment is None, 'Fine.' in its file"),
+        ("DELETE FROM ratings", Kind.ROW_MISSING, "no row in the table ratings"),
+    ],
+)
+def test_a_row_of_a_rating_that_is_not_what_its_file_says_is_found(settings, root, statement, kind, detail):
+    rating_id = rate(settings)
+    assert findings(settings) == []
+    execute(settings, statement)
+    finding = only(settings)
+    assert (finding.kind, finding.subject) == (kind, f"database: ratings/{rating_id}")
+    assert finding.detail == detail
+
+
+def test_a_row_of_a_rating_that_a_person_took_back_is_information(settings, root):
+    rating_id = rate(settings)
+    (root / f"04_evaluation/ratings/{rating_id}.json").unlink()
+    write_all_tables(settings, "demo")
+    finding = only(settings)
+    assert (finding.kind, finding.subject) == (Kind.LEFTOVER, f"database: ratings/{rating_id}")
+    assert not finding.is_error
+
+
+def test_a_row_of_a_rating_whose_file_cannot_be_read_is_not_called_fileless(settings, root):
+    rating_id = rate(settings)
+    (root / f"04_evaluation/ratings/{rating_id}.json").write_text("{")
+    assert f"database: ratings/{rating_id}" not in {f.subject for f in findings(settings)}
+
+
+def test_a_run_whose_row_is_gone_is_found_though_no_experiment_names_it(settings, root):
+    execute(settings, "DELETE FROM runs")
+    finding = only(settings)
+    assert (finding.kind, finding.subject) == (Kind.ROW_MISSING, "02_tasks/demo/runs/run-1.json")
+    assert "nothing of it is checked" in finding.detail
+
+
+def test_a_run_is_found_where_the_whole_database_is_gone(settings, root):
+    engine_for(settings).dispose()
+    for file in root.glob(f"{SQLITE_NAME}*"):
+        file.unlink()
+    found = {f.subject: f.kind for f in findings(settings)}
+    assert found["02_tasks/demo/runs/run-1.json"] is Kind.ROW_MISSING
+
+
+def test_an_experiment_whose_row_is_gone_is_found(settings, root):
+    execute(settings, "DELETE FROM experiments")
+    finding = only(settings)
+    assert (finding.kind, finding.subject) == (Kind.ROW_MISSING, "database: experiments/demo")
+
+
+@pytest.mark.parametrize(
+    ("statement", "detail"),
+    [
+        ("DELETE FROM combinations", "1 combinations are planned and not in the table combinations, first "),
+        ("UPDATE planned_calls SET combo_id = 'x' WHERE map_index = 0 AND stage = :stage", "first x: "),
+    ],
+)
+@pytest.mark.parametrize("stage", ["generation", "evaluation"])
+def test_a_combination_that_is_planned_and_not_known_is_told(settings, root, statement, detail, stage):
+    execute(settings, statement, **({"stage": stage} if ":stage" in statement else {}))
+    [told] = [f for f in findings(settings) if f.kind is Kind.UNREADABLE]
+    assert told.subject == "experiment demo"
+    assert detail in told.detail
+
+
+@pytest.mark.parametrize(
+    ("column", "stage", "what"),
+    [
+        ("generation_template", "generation", "generation template 'x'"),
+        ("generation_model", "generation", "generation model 'x'"),
+        ("evaluation_template", "evaluation", "evaluation template 'x'"),
+    ],
+)
+def test_a_plan_that_names_what_was_not_frozen_is_told(settings, root, column, stage, what):
+    execute(
+        settings,
+        f"UPDATE planned_calls SET {column} = 'x' WHERE map_index = 0 AND stage = :stage",
+        stage=stage,
+    )
+    found = findings(settings)
+    assert Kind.RUN_DIFFERS in {f.kind for f in found}
+    assert any(f.kind is Kind.UNREADABLE and f"have no {what}" in f.detail for f in found)
+
+
+def test_a_damaged_plan_of_another_experiment_that_shares_cells_is_told(settings, root):
+    finished_run(settings, "run-2", now=NOW + timedelta(hours=1), experiment_id="other")
+    write_all_tables(settings, "demo")
+    assert findings(settings) == []
+    execute(settings, "UPDATE planned_calls SET combo_id = 'x' WHERE run_id = 'run-2' AND map_index = 0")
+    told = {f.subject: f.detail for f in findings(settings) if f.kind is Kind.UNREADABLE}
+    assert told.keys() == {"experiment demo", "experiment other"}
+    assert "run run-2 of experiment other planned combo_v1_" in told["experiment demo"]
+
+
+@pytest.mark.parametrize(
     ("file", "what"),
     [
-        (f"{RESPONSES}/stranger.txt", "response"),
-        (f"{RESPONSES}/stranger.json", "record"),
-        ("03_generation/generation_responses/stranger.txt", "response"),
-        ("03_generation/generation_prompts/stranger.txt", "prompt"),
-        ("03_generation/parsed_generation_responses/stranger.txt", "essay"),
-        ("04_evaluation/evaluation_prompts/stranger.txt", "prompt"),
+        (f"{RESPONSES}/stranger.txt", "a response"),
+        (f"{RESPONSES}/stranger.json", "a record"),
+        ("03_generation/generation_responses/stranger.txt", "a response"),
+        ("03_generation/generation_prompts/stranger.txt", "a prompt"),
+        ("03_generation/parsed_generation_responses/stranger.txt", "an essay"),
+        ("04_evaluation/evaluation_prompts/stranger.txt", "a prompt"),
     ],
 )
 def test_a_file_that_nobody_planned_is_an_orphan(settings, root, file, what):
     (root / file).write_text("Who am I?\nSCORE: 1")
     finding = only(settings)
     assert (finding.kind, finding.subject) == (Kind.ORPHAN, file)
-    assert finding.detail == f"a {what} that no experiment's plan names"
+    assert finding.detail == f"{what} that no experiment's plan names"
 
 
 def test_unfinished_files_and_locks_are_no_orphans(settings, root):
