@@ -52,7 +52,7 @@ test-compose: setup
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements-compose.lock
 	$(BIN)/pytest -s tests/compose
 
-# Kills processes and servers in the midst of runs; about 40 minutes. FIGURES=docs/reliability.md writes its table.
+# Kills processes and servers in the midst of runs; about an hour. FIGURES=docs/reliability.md writes its table.
 test-faults: setup
 	@command -v redis-server >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; } || \
 	{ echo "Redis is not installed, and only root can: apt-get install redis-server" >&2; exit 1; }
