@@ -55,6 +55,10 @@ def main() -> None:
         what = f"{error.filename}: {error.strerror}" if error.filename else str(error)
         _refuse(f"{what}. Check DAYDREAMING_DATA_ROOT, DAYDREAMING_INPUTS_ROOT and AIRFLOW_HOME.")
     except UnicodeEncodeError as error:
+        if error.encoding != "utf-8":
+            _refuse(
+                f"{error.encoding} cannot show {error.object[error.start]!a}. Set PYTHONIOENCODING=utf-8."
+            )
         # Python keeps a byte of an argument that is no UTF-8 as half a character, which nothing takes.
         _refuse(f"An argument or a path is no UTF-8: {ascii(error.object)[:80]}. Type it in UTF-8.")
     except (SystemExit, KeyboardInterrupt):

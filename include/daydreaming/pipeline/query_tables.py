@@ -20,7 +20,7 @@ from daydreaming.pipeline.query import find_evaluations
 from daydreaming.pipeline.query_files import TABLE_SUFFIXES, write_table
 from daydreaming.settings import Settings
 from daydreaming.store.database import engine_for
-from daydreaming.store.files import DataRoot, write_whole
+from daydreaming.store.files import DataRoot, file_sha256, write_whole
 from daydreaming.store.own_readings import stream_own_readings
 from daydreaming.store.result_queries import EvaluationFilter, is_of_one
 
@@ -73,14 +73,6 @@ def written_tables(settings: Settings) -> dict[Path, str]:
         written = {name: digest for digest, _, name in (line.partition(" ") for line in lines)}
         found |= {path: written[path.name] for path in _files(folder, group) if path.name in written}
     return found
-
-
-def table_sha256(path: Path) -> str | None:
-    """Of a table as it is now; None where it is missing."""
-    if not path.is_file():
-        return None
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write_group(settings: Settings, group: str, wanted: EvaluationFilter, digest: str) -> dict[str, int]:
@@ -140,7 +132,7 @@ def _digest_path(folder: Path, group: str) -> Path:
 
 def _digests(folder: Path, group: str, digest: str) -> str:
     """What is kept beside a group of tables: digest of their sources, then of each file as it is."""
-    lines = [digest, *(f"{table_sha256(path)} {path.name}" for path in _files(folder, group))]
+    lines = [digest, *(f"{file_sha256(path)} {path.name}" for path in _files(folder, group))]
     return "".join(f"{line}\n" for line in lines)
 
 

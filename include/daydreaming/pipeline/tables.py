@@ -21,7 +21,7 @@ from daydreaming.pipeline.table_source import code_digest
 from daydreaming.pipeline.table_turns import table_turn
 from daydreaming.settings import Settings
 from daydreaming.store.database import engine_for
-from daydreaming.store.files import DataRoot, write_whole
+from daydreaming.store.files import DataRoot, file_sha256, write_whole
 from daydreaming.store.results import read_failures
 from daydreaming.store.statistics import read_source, replace_statistics
 
@@ -184,7 +184,7 @@ def _source(scores_text: str, ratings: Sequence[RatingRecord]) -> dict[str, str]
 def _are_there(settings: Settings, experiment_id: str, files: Mapping[str, str]) -> bool:
     """Whether the tables are still as they were written: a person may have edited or deleted one."""
     return all(
-        _file_sha256(statistics_file(settings, experiment_id, name)) == digest
+        file_sha256(statistics_file(settings, experiment_id, name)) == digest
         for name, digest in files.items()
     )
 
@@ -210,7 +210,3 @@ def _write(path: Path, text: str) -> None:
 
 def _sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _file_sha256(path: Path) -> str | None:
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else None

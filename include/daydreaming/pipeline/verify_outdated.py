@@ -7,14 +7,13 @@ import hashlib
 import io
 from collections.abc import Collection
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from daydreaming.pipeline.report import report_file
 from daydreaming.pipeline.tables import scores_file, statistics_file
 from daydreaming.pipeline.verify_findings import Finding, Kind
 from daydreaming.settings import Settings
 from daydreaming.store.database import engine_for
-from daydreaming.store.files import DataRoot
+from daydreaming.store.files import DataRoot, file_sha256
 from daydreaming.store.statistics import read_source
 
 _REMEDY = "clear check_completeness of the experiment's last run"
@@ -57,7 +56,7 @@ def written_before(settings: Settings, experiment_id: str, scores: str) -> Writt
     path = scores_file(settings, experiment_id)
     if not path.exists():
         return Written(is_unwritten=not any(path.parent.glob("*.csv")))
-    source, found = read_source(engine_for(settings), experiment_id), _sha256(path)
+    source, found = read_source(engine_for(settings), experiment_id), file_sha256(path)
     is_current = found == hashlib.sha256(scores.encode()).hexdigest()
     if is_current or source is None or source["made_of"]["scores"] != found:
         return Written()
@@ -67,7 +66,7 @@ def written_before(settings: Settings, experiment_id: str, scores: str) -> Writt
         statistics_file(settings, experiment_id, name): digest for name, digest in source["files"].items()
     }
     kept = [path, report_file(settings, experiment_id)]
-    kept += [file for file, digest in files.items() if file.exists() and _sha256(file) == digest]
+    kept += [file for file, digest in files.items() if file_sha256(file) == digest]
     return Written(untouched={DataRoot(settings.data_root).relative(file) for file in kept})
 
 
@@ -83,7 +82,3 @@ def _only_grew(before: str, after: str) -> bool:
 def _by_id(scores: str) -> dict[str, dict[str, str]]:
     rows = csv.DictReader(io.StringIO(scores, newline=""))
     return {row["evaluation_task_id"]: row for row in rows}
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -25,7 +25,7 @@ from daydreaming.pipeline.ledger_export import (
     read_calls_file,
 )
 from daydreaming.pipeline.query_files import TABLE_SUFFIXES
-from daydreaming.pipeline.query_tables import table_sha256, written_tables
+from daydreaming.pipeline.query_tables import written_tables
 from daydreaming.pipeline.refresh import ExperimentRows
 from daydreaming.pipeline.score_table import score_table
 from daydreaming.pipeline.tables import (
@@ -40,7 +40,7 @@ from daydreaming.pipeline.verify_outdated import written_before
 from daydreaming.pipeline.verify_report import check_report
 from daydreaming.settings import Settings
 from daydreaming.store.database import engine_for
-from daydreaming.store.files import DataRoot
+from daydreaming.store.files import DataRoot, file_sha256
 from daydreaming.store.ledger import read_calls
 from daydreaming.store.plans import combinations_of_experiment
 from daydreaming.store.results import read_failures
@@ -108,7 +108,7 @@ def check_cross_tables(settings: Settings) -> Iterator[Finding | None]:
 
 
 def _compare_digest(settings: Settings, path: Path, written: str) -> Finding | None:
-    found = table_sha256(path)
+    found = file_sha256(path)
     if found == written:
         return None
     detail = "is missing" if found is None else "is not as daydream_cross_experiment wrote it"

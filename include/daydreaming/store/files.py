@@ -90,6 +90,15 @@ def file_sizes(folder: Path, names: Collection[str]) -> dict[str, int]:
     return found
 
 
+def file_sha256(path: Path) -> str | None:
+    """SHA-256 of a file, in hexadecimal; None where there is none."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError:
+        return None
+
+
 def _write_temporary(path: Path, data: bytes, *, durable: bool = True) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{_TEMPORARY_PREFIX}{uuid.uuid4().hex}")

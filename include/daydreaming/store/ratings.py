@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import re
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from daydreaming.errors import StoreError
-from daydreaming.store.files import DataRoot, write_new
+from daydreaming.store.files import DataRoot, file_sha256, write_new
 from daydreaming.store.times import read_time
 
 if TYPE_CHECKING:
@@ -119,11 +118,7 @@ def read_rating_files(data_root: Path) -> RatingFiles:
 
 def response_sha256(data_root: Path, generation_task_id: str) -> str | None:
     """Of the response that a generation has now; None where it has none."""
-    try:
-        data = DataRoot(data_root).response("generation", generation_task_id).read_bytes()
-    except FileNotFoundError:
-        return None
-    return hashlib.sha256(data).hexdigest()
+    return file_sha256(DataRoot(data_root).response("generation", generation_task_id))
 
 
 def insert_ratings(connection: Connection, ratings: list[RatingRecord]) -> None:

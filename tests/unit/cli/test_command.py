@@ -368,3 +368,16 @@ def test_an_argument_that_is_no_utf_8_is_refused_in_one_line(settings: Settings)
     )
     assert result.returncode == 2
     assert result.stderr == "Error: An argument or a path is no UTF-8: '\\udcff'. Type it in UTF-8.\n"
+
+
+def test_a_terminal_that_cannot_show_a_sign_is_told_what_to_set(settings: Settings):
+    planned_run(settings)
+    answer_call(settings, "run-1", "generation", 0, "<essay>Größe</essay>")
+    [essay] = [path.stem for path in settings.data_root.glob("03_generation/generation_responses/*.txt")]
+    env = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    result = subprocess.run(
+        [str(PROGRAM), "show", essay], capture_output=True, text=True, env=env, check=False
+    )
+    assert result.returncode == 2
+    assert result.stderr.startswith("Error: ascii cannot show ")
+    assert result.stderr.endswith(". Set PYTHONIOENCODING=utf-8.\n")
